@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The launch plan of a compiled model, as the generated plan.cpp states it and the runtime runs it. Plain constant data.
+#pragma once
+#include "runtime/abi/Kernel.h"
+
+namespace sinter::rt {
+
+/// Where a kernel's buffer lies.
+enum class ArgKind : uint8_t {
+  Weight,  ///< offset into the payload's "weights" section
+  Value,   ///< offset into the activation arena
+  KvLayer, ///< offset is the layer; points at the layer's pool: [block][Plan::kvBlockBytes]
+  Logits,  ///< float32 [S, vocab], the step's result
+};
+
+struct Arg {
+  ArgKind kind;
+  uint64_t offset;
+};
+
+struct Launch {
+  KernelFn kernel;
+  const char *op;       ///< the IR op it serves, printed: "%2 = rms_norm %0, @model.norm.weight : f32[T, 576]"
+  const char *kernelName; ///< "k02_rms_norm", the emitted file's stem
+  const Arg *args;
+  int32_t numArgs;
+  int32_t layer;        ///< -1 outside any layer
+  double bytes, flops;  ///< a step's fixed traffic (weights) and work per token, for the roofline tables
+};
+
+/// The launches of steps of at most `maxTokens` tokens; buckets are sorted by it.
+struct Bucket {
+  int32_t maxTokens;
+  const Launch *launches;
+  int32_t numLaunches;
+};
+
+struct Plan {
+  const char *model;     ///< the name usage and /v1/models speak of
+  const char *target;    ///< "cpu:x86-64-v4+vnni+bf16"
+  const char *cpuFeatures; ///< what the machine must have, as /proc/cpuinfo names it: "avx512f avx512_vnni"
+  int32_t vocabSize, numLayers, hiddenSize;
+  int32_t maxSeqLen;     ///< positions a sequence may have (rope tables end here)
+  int32_t maxStepTokens; ///< T at most; the arena is planned for it
+  int32_t maxSeqs;       ///< sequences in a step at most
+  int32_t maxStepLogits; ///< S at most
+  int32_t kvBlockTokens; ///< tokens in a KV block
+  uint64_t kvBlockBytes; ///< K and V of a block, one layer
+  uint64_t arenaBytes;   ///< activations of the largest step
+  uint64_t scratchBytes; ///< private scratch of each thread
+  uint64_t weightsBytes;
+  const Bucket *buckets;
+  int32_t numBuckets;
+};
+
+} // namespace sinter::rt
+
+/// Defined by the generated plan.cpp, referenced by the runtime's main.
+extern "C" const sinter::rt::Plan sinterPlan;
