@@ -6,9 +6,11 @@
 //   u4<g32, f16, min>[576, 1536]         unsigned codes, an f16 scale and an f16 minimum a group
 //   u4<g32, 6b/g256, f16, min>[...]      two levels: 6-bit group scales and minimums times f16 ones of 256
 #pragma once
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
+#include <cassert>
 #include <cstdint>
 #include <string>
 
