@@ -9,6 +9,7 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cassert>
 #include <cstdint>
@@ -30,9 +31,9 @@ struct Quant {
   uint8_t bits = 0;
   bool isSigned = true;
   bool hasMin = false;
-  uint8_t subBits = 0;  ///< bits of the integer sub-scales; 0: one level
-  uint16_t group = 0;   ///< elements that share a (sub-)scale
-  uint16_t super = 0;   ///< elements that share a super scale; 0: one level
+  uint8_t subBits = 0; ///< bits of the integer sub-scales; 0: one level
+  uint16_t group = 0;  ///< elements that share a (sub-)scale
+  uint16_t super = 0;  ///< elements that share a super scale; 0: one level
   Scalar scale = Scalar::F16;
   bool operator==(const Quant &) const = default;
 };
@@ -62,6 +63,9 @@ private:
   Scalar scalarType;
   Quant quantType;
 };
+
+/// What ElementType::str() prints, back: "bf16", "u4<g32, 6b/g256, f16, min>". Errors name the text and the wrong part.
+llvm::Expected<ElementType> parseElementType(llvm::StringRef text);
 
 /// A dimension: a number, or a symbol of the step.
 class Dim {
