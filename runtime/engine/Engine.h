@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The serving loop: requests go in at any time, step() moves all of them on by one step, callbacks bring the tokens.
+//
+// One thread owns an engine; there is no global state and no lock. A server's loop takes commands from its queue, calls
+// step(), and sleeps when idle().
+#pragma once
+#include "runtime/device/Executor.h"
+#include "runtime/engine/Batch.h"
+#include "runtime/engine/Sampler.h"
+#include "runtime/engine/Scheduler.h"
+#include <map>
+
+namespace sinter::rt {
+
+struct EngineOptions {
+  std::vector<int32_t> eosTokens; ///< end every request that does not ignore them
+  bool sharePrefixes = true;
+  uint64_t seed = 0;         ///< where requests without a seed draw theirs from
+  int32_t maxStepTokens = 0; ///< below the executor's limit, 0: that limit; the same for maxSeqs
+  int32_t maxSeqs = 0;
+};
+
+/// Counters since the start, and gauges of now.
+struct EngineStats {
+  int64_t steps = 0, computedTokens = 0, generatedTokens = 0;
+  int64_t submitted = 0, finished[5] = {}; ///< by FinishReason
+  int64_t preemptions = 0, prefixHitTokens = 0, evictedBlocks = 0;
+  int32_t running = 0, waiting = 0;
+  int32_t blocksUsed = 0, blocksCached = 0, blocksFree = 0, blocksTotal = 0;
+  double executorSeconds = 0, hostSeconds = 0; ///< in Executor::run, and in the rest of step()
+};
+
+class Engine {
+public:
+  explicit Engine(Executor &executor, EngineOptions options = {});
+
+  /// Queues a request; an error when it is malformed or could never run. Its callbacks come from later step()s.
+  Result<RequestId> submit(Request request);
+  /// Ends a request with FinishReason::Cancelled, at once or, from within a callback, at the end of the step. False
+  /// when it is not there any more.
+  bool cancel(RequestId id);
+  /// Schedules and runs one step; false when there was nothing to do.
+  bool step();
+  void runUntilIdle();
+  bool idle() const { return sequences.empty(); }
+
+  EngineStats stats() const;
+  /// Prompt and output together can be this long: by the model, and by the blocks there are.
+  int32_t maxLength() const { return lengthLimit; }
+  /// All invariants of scheduler and blocks.
+  Result<void> checkIntegrity() const { return scheduler.checkIntegrity(); }
+
+private:
+  Result<void> check(const Request &request) const;
+  void handleSlice(const Slice &slice, const float *logits);
+  void deliverLogits(Sequence &sequence, const Slice &slice, const float *logits);
+  void sampleNext(Sequence &sequence, std::span<const float> logits);
+  FinishReason endAfter(const Sequence &sequence, int32_t token) const;
+  void finish(Sequence &sequence, FinishReason reason);
+  void reap();
+
+  Executor &executor;
+  EngineOptions options;
+  int32_t lengthLimit;
+  BlockManager blocks;
+  Scheduler scheduler;
+  Batch batch;
+  Sampler sampler;
+  std::map<RequestId, std::unique_ptr<Sequence>> sequences; ///< not finished, or finished in this step
+  RequestId nextId = 1;
+  bool stepping = false;
+  EngineStats counters;
+};
+
+} // namespace sinter::rt

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chooses the next token of a sequence from its logits.
+//
+// In this order, as vLLM does it:
+//   1. log-probabilities to report: log-softmax of the logits as the model made them
+//   2. logit bias is added
+//   3. repetition penalty (Hugging Face: over prompt and output), then frequency and presence penalties (OpenAI: over
+//   output)
+//   4. temperature 0: the largest logit, the smallest id of equal ones; done
+//   5. logits / temperature
+//   6. min-p: tokens at least minP times as likely as the most likely stay
+//   7. top-k: of these the K most likely stay, equal ones by token id
+//   8. top-p: of these, renormalised, the smallest most likely set with a mass of at least topP stays; at least one
+//   token
+//   9. one draw from what is left, renormalised, with Philox(seed, index of the token in the output)
+// 6 to 8 each keep a prefix of the tokens sorted by likelihood, so only as much of that prefix is made as is needed.
+#pragma once
+#include "runtime/engine/Logits.h"
+#include "runtime/engine/Request.h"
+#include "runtime/engine/TokenHistory.h"
+
+namespace sinter::rt {
+
+struct SampleInput {
+  std::span<const float> logits; ///< [vocab]
+  const SamplingParams &params;
+  const TokenHistory &history; ///< read only when a penalty is on
+  uint64_t seed;
+  uint64_t index; ///< of the token in the output
+};
+
+struct Sample {
+  int32_t token;
+  std::optional<TokenLogprobs> logprobs; ///< when params.logprobs is set
+};
+
+/// Not for several threads at once: it keeps its buffers.
+class Sampler {
+public:
+  /// An error when the logits are NaN or infinite where a choice depends on it.
+  Result<Sample> sample(const SampleInput &input);
+
+private:
+  void keepMostLikely(const SamplingParams &params, float scale, float bound);
+  int32_t draw(const SamplingParams &params, double random);
+  TokenLogprobs reportLogprobs(const SampleInput &input, int32_t token, double logSum) const;
+
+  LogitsRow row;
+  std::vector<float> edited;
+  std::vector<Candidate> kept, mostLikely;
+  std::vector<double> weights;
+};
+
+} // namespace sinter::rt
