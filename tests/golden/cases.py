@@ -31,8 +31,8 @@ HUGGING_FACE = [
     # Odd width of the MLP, as many KV heads as query heads.
     Case("llama-mha", "llama", 11, dict(intermediate_size=93)),
     # Three layers, three query heads a KV head, head_dim 8, tied head: SmolLM2's shape.
-    Case("llama-gqa-tied", "llama", 12, dict(hidden_size=72, intermediate_size=44, num_attention_heads=9, num_key_value_heads=3,
-         num_hidden_layers=3, tie_word_embeddings=True), keys="v5"),
+    Case("llama-gqa-tied", "llama", 12, dict(hidden_size=72, intermediate_size=44, num_attention_heads=9,
+         num_key_value_heads=3, num_hidden_layers=3, tie_word_embeddings=True), keys="v5"),
     Case("llama-bias", "llama", 13, dict(num_key_value_heads=1, attention_bias=True, mlp_bias=True)),
     # head_dim said in the config, and not hidden / heads.
     Case("llama-head-dim", "llama", 14, dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16), keys="v5"),

@@ -118,8 +118,9 @@ def golden(case, folder, model, formats):
     arrays = dict(prompt=prompt, positions=rows, logits=want[rows], greedy=tokens, margins=margins)
     save_file({n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()},
               folder / "golden.safetensors", metadata={"golden": json.dumps(meta, sort_keys=True)})
-    print(f"{case.name:24} float32 noise {noise:.1e}, half error {meta.get('half_error', '-'):8} {meta.get('half_rms', '-'):8}, "
-          f"smallest margin {margins.min():.4f}, {sum(f.stat().st_size for f in folder.iterdir()) // 1024} KiB")
+    size = sum(f.stat().st_size for f in folder.iterdir()) // 1024
+    print(f"{case.name:24} float32 noise {noise:.1e}, half error {meta.get('half_error', '-'):8} "
+          f"{meta.get('half_rms', '-'):8}, smallest margin {margins.min():.4f}, {size} KiB")
 
 
 def build(case, target):
