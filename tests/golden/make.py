@@ -10,6 +10,7 @@
 
 Usage: make.py [NAME ...]     needs numpy, torch, transformers, gguf, and llama-cpp-python for the K formats
 """
+import copy
 import json
 import shutil
 import sys
@@ -56,9 +57,9 @@ def save_safetensors(folder, tensors, shards):
         json.dumps({"metadata": {"total_size": total}, "weight_map": dict(sorted(index.items()))}, indent=2) + "\n")
 
 
-def load(folder, dtype=torch.float32):
+def load(folder):
     """The directory as transformers reads it, every weight found and none left over."""
-    model, info = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager",
+    model, info = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager",
                                                        output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"], info
     return model.eval()
@@ -85,11 +86,15 @@ def write_gguf(case, folder, model, tensors):
     return formats
 
 
-def own_error(case, folder, prompt, want):
+def own_error(case, model, prompt, want):
     """How far transformers itself is off when it computes in the weights' own narrow type."""
-    if case.dtype == "float32":
+    dtype = getattr(torch, dict(F16="float16", BF16="bfloat16").get(case.gguf, case.dtype))
+    if dtype == torch.float32:
         return {}
-    half = reference.logits(load(folder, getattr(torch, case.dtype)), prompt)
+    narrow = copy.deepcopy(model)
+    for parameter in narrow.parameters():  # and not the buffers: transformers keeps rope's frequencies in float32
+        parameter.data = parameter.data.to(dtype)
+    half = reference.logits(narrow, prompt)
     return dict(half_error=f"{reference.error(half, want):.6f}", half_rms=f"{reference.rms(half, want):.6f}")
 
 
@@ -114,7 +119,7 @@ def golden(case, folder, model, formats):
     reference.check_rope_decides(model, prompt, want)
     rows = np.arange(0, PROMPT_TOKENS, 1 if case.dtype == "float32" and not case.gguf else 4, dtype=np.int32)
     meta = dict(family=case.family, dtype=case.dtype, formats=formats,
-                transformers=transformers.__version__) | own_error(case, folder, prompt, want)
+                transformers=transformers.__version__) | own_error(case, model, prompt, want)
     arrays = dict(prompt=prompt, positions=rows, logits=want[rows], greedy=tokens, margins=margins)
     save_file({n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()},
               folder / "golden.safetensors", metadata={"golden": json.dumps(meta, sort_keys=True)})
