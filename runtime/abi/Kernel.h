@@ -5,25 +5,27 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <sched.h>
 
 namespace sinter::rt {
 
 /// What one step computes on: T tokens of `numSeqs` sequences, flat, sequence after sequence. Borrowed for the step.
 /// The tokens of a sequence are consecutive, and their positions too: contextLen[s] - queryLen .. contextLen[s] - 1.
 struct Step {
-  int32_t numTokens = 0;                ///< T
-  int32_t numSeqs = 0;                  ///< sequences with at least one token in this step
-  int32_t numLogits = 0;                ///< S: rows whose logits are wanted
-  const int32_t *tokens = nullptr;      ///< [T]
-  const int32_t *positions = nullptr;   ///< [T]
-  const int32_t *queryStart = nullptr;  ///< [numSeqs + 1], where a sequence's tokens start in [0, T]
-  const int32_t *contextLen = nullptr;  ///< [numSeqs], tokens in the KV cache once this step's are appended
-  const int32_t *blockTable = nullptr;  ///< [numSeqs, blockTableStride], ids of KV blocks in order of position
+  int32_t numTokens = 0;               ///< T
+  int32_t numSeqs = 0;                 ///< sequences with at least one token in this step
+  int32_t numLogits = 0;               ///< S: rows whose logits are wanted
+  const int32_t *tokens = nullptr;     ///< [T]
+  const int32_t *positions = nullptr;  ///< [T]
+  const int32_t *queryStart = nullptr; ///< [numSeqs + 1], where a sequence's tokens start in [0, T]
+  const int32_t *contextLen = nullptr; ///< [numSeqs], tokens in the KV cache once this step's are appended
+  const int32_t *blockTable = nullptr; ///< [numSeqs, blockTableStride], ids of KV blocks in order of position
   int32_t blockTableStride = 0;
-  const int32_t *logitRows = nullptr;   ///< [S], rows of T, ascending
+  const int32_t *logitRows = nullptr; ///< [S], rows of T, ascending
 };
 
-/// A sense-free spinning barrier for a small team that is busy anyway.
+/// A sense-free spinning barrier for a small team that is busy anyway. A thread that waits for long gives its core
+/// away, so that a team of more threads than cores still makes progress.
 class TeamBarrier {
 public:
   void wait(int32_t count) {
@@ -35,11 +37,16 @@ public:
       generation.store(mine + 1, std::memory_order_release);
       return;
     }
-    while (generation.load(std::memory_order_acquire) == mine)
-      __builtin_ia32_pause();
+    for (int32_t spins = 0; generation.load(std::memory_order_acquire) == mine; ++spins) {
+      if (spins < spinsBeforeYield)
+        __builtin_ia32_pause();
+      else
+        sched_yield();
+    }
   }
 
 private:
+  static constexpr int32_t spinsBeforeYield = 2048;
   alignas(64) std::atomic<int32_t> arrived{0};
   alignas(64) std::atomic<uint32_t> generation{0};
 };
@@ -66,7 +73,10 @@ struct Worker {
 /// The buffers of a launch, resolved: weights, arena values, this layer's KV pool, in the order of the plan.
 struct Args {
   void *const *pointers;
-  template <typename T> T *get(int32_t i) const { return static_cast<T *>(pointers[i]); }
+  template <typename T>
+  T *get(int32_t i) const {
+    return static_cast<T *>(pointers[i]);
+  }
 };
 
 /// A kernel: called once by every thread of the team. The team meets at a barrier between two kernels.

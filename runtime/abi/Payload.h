@@ -29,7 +29,14 @@ struct PayloadFooter {
 };
 static_assert(sizeof(PayloadFooter) == 40);
 
-/// FNV-1a over 8-byte words (the tail zero-padded), four interleaved lanes: fast enough to check gigabytes.
+/// A section is checksummed in pieces, so that many threads can check it while they read it.
+inline constexpr uint64_t payloadPieceBytes = 1 << 20;
+
+/// FNV-1a over the 8-byte words of one piece (the tail zero-padded), four interleaved lanes, then the lanes and the
+/// size.
+uint64_t payloadPieceChecksum(const void *data, uint64_t size);
+
+/// FNV-1a over the checksums of the pieces of payloadPieceBytes each (the last may be shorter), then the size.
 uint64_t payloadChecksum(const void *data, uint64_t size);
 
 } // namespace sinter::rt

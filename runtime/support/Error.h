@@ -11,7 +11,8 @@ struct Error {
   std::string message;
 };
 
-template <typename T> using Result = tl::expected<T, Error>;
+template <typename T>
+using Result = tl::expected<T, Error>;
 
 /// `return fail("...")` from any function that returns a Result.
 inline tl::unexpected<Error> fail(std::string message) { return tl::unexpected<Error>(Error{std::move(message)}); }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packed weights in memory, one of two ways.
+//
+// read() is the default: all threads read the section into anonymous huge pages and compare its checksum on the way,
+// while the bytes are in cache. map() uses the file's pages where they are: no copy and nothing to wait for, but pages
+// of 4 KiB unless the file system keeps large ones, which costs up to a third of the read bandwidth of a step.
+#pragma once
+#include "runtime/device/Memory.h"
+#include "runtime/device/ThreadPool.h"
+#include "runtime/support/Payload.h"
+
+namespace sinter::rt {
+
+class Weights {
+public:
+  /// Reads and checks the section "weights" of `payload`; shows progress on a terminal.
+  static Result<Weights> read(const Payload &payload, ThreadPool &pool);
+  /// Maps it. Its checksum is not compared.
+  static Result<Weights> map(const Payload &payload);
+  /// Bytes that somebody else keeps alive, 64-byte aligned.
+  static Weights borrow(std::span<const std::byte> bytes);
+
+  std::span<const std::byte> bytes() const { return view; }
+
+private:
+  Memory memory;
+  Mapping mapping;
+  std::span<const std::byte> view;
+};
+
+} // namespace sinter::rt
