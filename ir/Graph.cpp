@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values, ops, graphs and modules: ownership, use lists, insertion and erasure.
 #include "ir/Graph.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace sinter {
@@ -78,6 +77,7 @@ Op &Op::cloneInto(Graph &into, llvm::function_ref<Value &(Value &)> map) const {
   Op &op = into.insert(std::move(copy), nullptr, "");
   for (auto [from, to] : llvm::zip_equal(results(), op.results())) {
     to->name = from->name;
+    to->offset = from->offset;
     into.takeName(to->name);
   }
   return op;

@@ -2,7 +2,7 @@
 // The interpreter's loop, rounding to element types, and random weights and inputs for checks of meaning.
 #include "ir/Interpreter.h"
 #include "ir/Ops.h"
-#include "llvm/Support/FormatVariadic.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/xxhash.h"
 #include <bit>
 #include <cmath>

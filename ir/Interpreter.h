@@ -4,9 +4,9 @@
 #pragma once
 #include "ir/Graph.h"
 #include "ir/WeightTensor.h"
-#include "llvm/ADT/DenseMap.h"
 #include <functional>
 #include <map>
+#include <unordered_map>
 
 namespace sinter {
 
@@ -84,7 +84,7 @@ private:
   WeightSource &weights;
   KvState &kv;
   const EvalStep *current = nullptr;
-  llvm::DenseMap<const Value *, Tensor> values;
+  std::unordered_map<const Value *, Tensor> values;
 };
 
 /// Random inputs for a graph: a step of two sequences, `positions` as the step says, tokens below `vocab`.

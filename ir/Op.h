@@ -46,6 +46,7 @@ public:
   Type type;
   std::string name; ///< without % or @
   Location loc;     ///< of a weight: where the description asked for it
+  int64_t offset = -1; ///< bytes into the activation arena, set by plan-memory; -1: none
 
   Op *def() const { return op; } ///< null for parameters and weights
   bool isWeight() const { return kind == Kind::Weight; }

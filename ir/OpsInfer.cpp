@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Result types of every op, and what does not fit, in words. The verifier compares them with the written types.
 #include "ir/Ops.h"
+#include "ir/Try.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace sinter {
@@ -129,15 +130,6 @@ Error checkQuantized(const ElementType &e, const Operand &x) {
 }
 
 } // namespace
-
-#define TRY(EXPR)                                                                                                     \
-  if (Error tryError = (EXPR))                                                                                        \
-  return tryError
-#define TRY_ASSIGN(VAR, EXPR)                                                                                         \
-  auto VAR##OrError = (EXPR);                                                                                         \
-  if (!VAR##OrError)                                                                                                  \
-    return VAR##OrError.takeError();                                                                                  \
-  auto VAR = *VAR##OrError
 
 Expected<Types> Embed::infer() const {
   TRY(expectTokens(tokens));

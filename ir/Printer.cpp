@@ -54,7 +54,11 @@ void print(const Op &op, llvm::raw_ostream &os) {
   printDictionary(op, os);
   if (!op.results().empty())
     os << " : ";
-  llvm::interleaveComma(op.results(), os, [&](auto &r) { os << r->type; });
+  llvm::interleaveComma(op.results(), os, [&](auto &r) {
+    os << r->type;
+    if (r->offset >= 0)
+      os << " at " << r->offset;
+  });
 }
 
 std::string str(const Op &op) {
