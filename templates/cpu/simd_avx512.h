@@ -39,6 +39,7 @@ inline I32x16 zeroI() { return {_mm512_setzero_si512()}; }
 inline I32x16 loadBytes(const void *p) { return {_mm512_loadu_si512(p)}; }
 inline void storeBytes(void *p, I32x16 a) { _mm512_storeu_si512(p, a.v); }
 inline I32x16 operator+(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline I32x16 operator-(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
 inline I32x16 operator&(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
 inline I32x16 operator|(I32x16 a, I32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 inline I32x16 operator^(I32x16 a, I32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// The register tiles of a matmul: `panels` panels of 16 weight rows times `tokens` tokens over a chunk of K, added to
+// sums in memory. A row's and a token's sum goes through the same operations in the same order whatever else is in the
+// tile, so that results do not depend on how tokens are grouped.
+#pragma once
+#include "templates/cpu/dot.h"
+#include "templates/cpu/unpack.h"
+#include <bit>
+
+namespace sinter::cpu {
+
+/// The sums of a tile in memory: token t's panel p at data + t * stride + p * 16.
+struct TileSums {
+  float *data;
+  int64_t stride;
+  bool fresh; ///< start from zero
+};
+
+template <int panels, int tokens>
+inline __attribute__((always_inline)) void loadSums(F32x16 (&acc)[tokens][panels], TileSums sums) {
+#pragma GCC unroll 16
+  for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; ++p)
+      acc[t][p] = sums.fresh ? zeroF() : load(sums.data + t * sums.stride + p * panelRows);
+  }
+}
+
+template <int panels, int tokens>
+inline __attribute__((always_inline)) void storeSums(const F32x16 (&acc)[tokens][panels], TileSums sums) {
+#pragma GCC unroll 16
+  for (int t = 0; t < tokens; ++t) {
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; ++p)
+      store(sums.data + t * sums.stride + p * panelRows, acc[t][p]);
+  }
+}
+
+/// Codes and scales of a tile's panels straight from the packed stream, from block `first` on.
+template <WeightFormat F, int64_t k, int panels>
+struct PackedCodes {
+  const std::byte *base;
+  int64_t first;
+  static constexpr int64_t panelBytes = panelLayout(F, k).bytes;
+
+  I32x16 codes(int p, int64_t b, int s) const { return panel(p).codes(first + b, s); }
+  F32x16 scale(int p, int64_t g) const { return panel(p).scale(first * blockK / F.group + g); }
+  F32x16 minimum(int p, int64_t g) const { return panel(p).minimum(first * blockK / F.group + g); }
+
+private:
+  QuantPanel<F, k> panel(int p) const { return {base + p * panelBytes}; }
+};
+
+/// Codes and scales of a chunk, unpacked: bytes [panels][blocks][8 steps][64], floats [groups][panels][16].
+template <int panels>
+struct UnpackedCodes {
+  const std::byte *bytes;
+  int64_t panelBytes;
+  const float *scales, *mins;
+
+  I32x16 codes(int p, int64_t b, int s) const { return loadBytes(bytes + p * panelBytes + (b * 8 + s) * 64); }
+  F32x16 scale(int p, int64_t g) const { return load(scales + (g * panels + p) * panelRows); }
+  F32x16 minimum(int p, int64_t g) const { return load(mins + (g * panels + p) * panelRows); }
+};
+
+/// Sums of a group start here, so that the offset of stored codes needs no later correction.
+template <WeightFormat F>
+inline I32x16 startSum(const int32_t *negSum) {
+  constexpr int offset = F.offset() - (byMagnitude(F.bits) ? 128 : 0);
+  if constexpr (offset == 0) {
+    return zeroI();
+  } else {
+    I32x16 sum = splatI(*negSum);
+    if constexpr (offset < 0)
+      sum = zeroI() - sum;
+    return shiftLeft<std::bit_width(unsigned(offset < 0 ? -offset : offset)) - 1>(sum);
+  }
+}
+
+/// Quantized weights times quantized activations: `blocks` blocks of 32 from block `first` of the records on.
+template <WeightFormat F, int64_t k, int panels, int tokens>
+inline __attribute__((always_inline)) void int8Tile(auto weights, const std::byte *x, int64_t first, int64_t blocks,
+                                                    TileSums sums) {
+  constexpr int64_t record = int64_t(q8RecordBytes(k));
+  constexpr int halves = F.group == 16 ? 2 : 1, steps = 8 / halves;
+  F32x16 acc[tokens][panels];
+  loadSums(acc, sums);
+  for (int64_t b = 0; b < blocks; ++b) {
+    int64_t xb = first + b;
+#pragma GCC unroll 2
+    for (int h = 0; h < halves; ++h) {
+      I32x16 dots[tokens][panels];
+#pragma GCC unroll 16
+      for (int t = 0; t < tokens; ++t) {
+        const std::byte *r = x + t * record;
+        I32x16 start = startSum<F>(halves == 2 ? q8NegHalfSums(r, k) + 2 * xb + h : q8NegSums(r, k) + xb);
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; ++p)
+          dots[t][p] = start;
+      }
+      dotSteps<F.bits, steps, panels, tokens>(
+          dots, [&](int p, int s) { return weights.codes(p, b, h * steps + s); },
+          [&](int t, int s) { return splatCodes(q8Codes(x + t * record) + xb * blockK + (h * steps + s) * 4); });
+      int64_t g = (b * blockK + h * 16) / F.group;
+#pragma GCC unroll 4
+      for (int p = 0; p < panels; ++p) {
+        F32x16 scale = weights.scale(p, g);
+#pragma GCC unroll 16
+        for (int t = 0; t < tokens; ++t)
+          acc[t][p] = fma(toFloat(dots[t][p]) * scale, splat(q8Scales(x + t * record, k)[xb]), acc[t][p]);
+      }
+    }
+    if constexpr (F.hasMin) {
+      static_assert(halves == 1, "a minimum needs groups of 32 at least");
+#pragma GCC unroll 4
+      for (int p = 0; p < panels; ++p) {
+        F32x16 minimum = weights.minimum(p, b * blockK / F.group);
+#pragma GCC unroll 16
+        for (int t = 0; t < tokens; ++t)
+          acc[t][p] = fma(minimum, splat(q8ScaledSums(x + t * record, k)[xb]), acc[t][p]);
+      }
+    }
+  }
+  storeSums(acc, sums);
+}
+
+/// Float panels [elements][16] times float rows; token t's row starts at x + t * xStride.
+template <int panels, int tokens>
+inline __attribute__((always_inline)) void f32Tile(const float *weights, int64_t panelStride, const float *x,
+                                                   int64_t xStride, int64_t elements, TileSums sums) {
+  F32x16 acc[tokens][panels];
+  loadSums(acc, sums);
+  for (int64_t i = 0; i < elements; ++i) {
+    F32x16 w[panels];
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; ++p)
+      w[p] = load(weights + p * panelStride + i * panelRows);
+#pragma GCC unroll 16
+    for (int t = 0; t < tokens; ++t) {
+      F32x16 a = splat(x[t * xStride + i]);
+#pragma GCC unroll 4
+      for (int p = 0; p < panels; ++p)
+        acc[t][p] = fma(w[p], a, acc[t][p]);
+    }
+  }
+  storeSums(acc, sums);
+}
+
+#if defined(__AVX512BF16__) && SINTER_AVX512
+/// bfloat16 panels [pairs][16][2] times bfloat16 rows, two k a step; with `odd`, a last k stands alone.
+template <int panels, int tokens>
+inline __attribute__((always_inline)) void bf16Tile(const std::byte *weights, int64_t panelStride, const uint16_t *x,
+                                                    int64_t xStride, int64_t pairs, bool odd, TileSums sums) {
+  F32x16 acc[tokens][panels];
+  loadSums(acc, sums);
+  auto step = [&](int64_t i, auto pairOf) __attribute__((always_inline)) {
+    I32x16 w[panels];
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; ++p)
+      w[p] = loadBytes(weights + p * panelStride + i * 64);
+#pragma GCC unroll 16
+    for (int t = 0; t < tokens; ++t) {
+      I32x16 a = splatI(pairOf(x + t * xStride + 2 * i));
+#pragma GCC unroll 4
+      for (int p = 0; p < panels; ++p)
+        acc[t][p].v = _mm512_dpbf16_ps(acc[t][p].v, (__m512bh)w[p].v, (__m512bh)a.v);
+    }
+  };
+  for (int64_t i = 0; i < pairs; ++i)
+    step(i, [](const uint16_t *at) {
+      int32_t pair;
+      std::memcpy(&pair, at, 4);
+      return pair;
+    });
+  if (odd)
+    step(pairs, [](const uint16_t *at) { return int32_t(*at); });
+  storeSums(acc, sums);
+}
+#endif
+
+} // namespace sinter::cpu
