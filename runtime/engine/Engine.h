@@ -8,6 +8,7 @@
 #include "runtime/engine/Batch.h"
 #include "runtime/engine/Sampler.h"
 #include "runtime/engine/Scheduler.h"
+#include <array>
 #include <map>
 
 namespace sinter::rt {
@@ -23,7 +24,8 @@ struct EngineOptions {
 /// Counters since the start, and gauges of now.
 struct EngineStats {
   int64_t steps = 0, computedTokens = 0, generatedTokens = 0;
-  int64_t submitted = 0, finished[5] = {}; ///< by FinishReason
+  int64_t submitted = 0;
+  std::array<int64_t, kNumFinishReasons> finished{}; ///< by FinishReason
   int64_t preemptions = 0, prefixHitTokens = 0, evictedBlocks = 0;
   int32_t running = 0, waiting = 0;
   int32_t blocksUsed = 0, blocksCached = 0, blocksFree = 0, blocksTotal = 0;
@@ -67,6 +69,7 @@ private:
   Batch batch;
   Sampler sampler;
   std::map<RequestId, std::unique_ptr<Sequence>> sequences; ///< not finished, or finished in this step
+  std::vector<RequestId> ended; ///< finished or to be cancelled, each once; reaped after the step
   RequestId nextId = 1;
   bool stepping = false;
   EngineStats counters;

@@ -3,6 +3,7 @@
 // at the speed of the cache, in vector code that is chosen for the machine when the program starts; nothing sorts the
 // vocabulary.
 #pragma once
+#include "runtime/engine/LogitsKernels.h"
 #include "runtime/support/Error.h"
 #include <cstdint>
 #include <span>
@@ -20,11 +21,11 @@ inline bool operator<(const Candidate &a, const Candidate &b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
-/// A row of logits with the largest of every group of kGroup: what makes finding the K largest cheap, since they lie in
-/// the K groups with the largest maxima. Keeps its memory from row to row.
+/// A row of logits with the largest of every group of 64: what makes finding the K largest cheap, since they lie in the
+/// K groups with the largest maxima. Keeps its memory from row to row.
 class LogitsRow {
 public:
-  static constexpr int32_t kGroup = 64;
+  explicit LogitsRow(const logits::LogitsKernels &kernels = logits::bestKernels()) : kernels(kernels) {}
 
   /// Borrows the row and scans it once. An error when a logit is NaN, or the largest is infinite.
   Result<void> scan(std::span<const float> logits);
@@ -33,20 +34,26 @@ public:
   Candidate largest() const { return top; }
   /// The `count` most likely, sorted; all of them if there are fewer.
   void largest(int32_t count, std::vector<Candidate> &out);
-  /// All with a logit of at least `bound`, in order of token id.
+  /// All with a logit of at least `bound`, in a fixed order.
   void atLeast(float bound, std::vector<Candidate> &out) const;
   /// The sum of exp((logit - largest) * scale) over logits of at least `bound`; the largest's own term is 1.
-  double sumExp(float scale, float bound) const;
-  /// The token at which the running sum of these terms, over all tokens in order of id, exceeds `target`.
-  int32_t tokenAtSum(float scale, double target);
+  double sumExp(float scale, float bound);
+  /// Of the terms of the last sumExp, in order of id: the token at which their running sum exceeds `target`.
+  int32_t tokenAtSum(double target) const;
   /// log(sum(exp(logit))): subtract it from a logit for its log-probability.
-  double logSumExp() const;
+  double logSumExp();
 
 private:
+  Result<void> describeBadLogit() const;
+  Candidate findTop(float value) const;
+  void addGroup(size_t group, float bound, std::vector<Candidate> &out) const;
+
+  const logits::LogitsKernels &kernels;
   std::span<const float> row;
   Candidate top{};
   std::vector<float> groupMax, order;
-  std::vector<double> groupSum;
+  std::vector<float> chunkSums; ///< of the last sumExp
+  float sumScale = 1, sumBound = 0;
 };
 
 } // namespace sinter::rt

@@ -24,6 +24,7 @@ struct TokenLogprobs {
 };
 
 enum class FinishReason : uint8_t { None, Stop, Length, Cancelled, Error };
+constexpr size_t kNumFinishReasons = 5;
 
 /// "stop", "length", "cancelled", "error"; "" for None.
 const char *name(FinishReason reason);
@@ -32,7 +33,7 @@ const char *name(FinishReason reason);
 struct Timings {
   double queue = 0;            ///< from submit to the first step it is part of
   double prefill = 0;          ///< from there to its first token (to its end, if it generates none)
-  double decode = 0;           ///< from the first token to the last
+  double decode = 0;           ///< from the first token to the end
   double timeToFirstToken = 0; ///< from submit
   double total = 0;            ///< from submit to the end
 };

@@ -41,14 +41,19 @@ public:
   Result<Sample> sample(const SampleInput &input);
 
 private:
-  void keepMostLikely(const SamplingParams &params, float scale, float bound);
-  int32_t draw(const SamplingParams &params, double random);
-  TokenLogprobs reportLogprobs(const SampleInput &input, int32_t token, double logSum) const;
+  int32_t choose(const SampleInput &input);
+  void keepMostLikely(const SamplingParams &params, float scale);
+  void keepTopP(double mass, float scale, float bound);
+  double weigh(float scale);
+  bool keepMass(double mass);
+  int32_t drawKept(double random) const;
+  TokenLogprobs report(const SampleInput &input, int32_t token, double logSum) const;
 
   LogitsRow row;
   std::vector<float> edited;
-  std::vector<Candidate> kept, mostLikely;
-  std::vector<double> weights;
+  std::vector<Candidate> kept;       ///< what is left of the distribution to draw from
+  std::vector<Candidate> mostLikely; ///< to report
+  std::vector<double> weights;       ///< of `kept`
 };
 
 } // namespace sinter::rt

@@ -49,8 +49,11 @@ struct Sequence {
   /// A token is chosen: appends it with its text and tells Request::onToken. `ended` is the reason to end here, if
   /// there is one besides stop strings; returns the reason to end, or None.
   FinishReason append(int32_t token, const TokenLogprobs *logprobs, FinishReason ended);
-  /// Fills in what is left of the completion and the timings.
+  /// Fills in what is left of the completion, and tells Request::onFinish.
   void finish(FinishReason reason, Clock::time_point now);
+
+private:
+  std::string decode(int32_t token, FinishReason ended);
 };
 
 } // namespace sinter::rt

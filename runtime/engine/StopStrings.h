@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds stop strings in streamed text. Text that could still become one is held back, so that none of it is ever shown.
 #pragma once
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,14 +19,14 @@ public:
   /// The text held back, when the output ends without a stop string.
   std::string flush();
   /// The stop string that was found, null before; nothing is returned any more after it.
-  const std::string *found() const { return match; }
+  const std::string *found() const { return match < 0 ? nullptr : &stops[match]; }
 
 private:
   size_t heldLength() const;
 
   std::vector<std::string> stops;
   std::string held;
-  const std::string *match = nullptr;
+  ptrdiff_t match = -1; ///< in `stops`
 };
 
 } // namespace sinter::rt

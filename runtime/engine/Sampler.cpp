@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sampling, in the order that Sampler.h states.
+#include "runtime/engine/Sampler.h"
+#include "runtime/engine/Philox.h"
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace sinter::rt {
+
+Result<Sample> Sampler::sample(const SampleInput &input) {
+  const SamplingParams &params = input.params;
+  if (auto scanned = row.scan(input.logits); !scanned)
+    return tl::unexpected(scanned.error());
+  double logSum = 0;
+  if (params.logprobs) {
+    logSum = row.logSumExp();
+    row.largest(*params.logprobs, mostLikely);
+  }
+  if (params.editsLogits()) {
+    edited.assign(input.logits.begin(), input.logits.end());
+    for (const LogitBias &bias : params.logitBias)
+      edited[bias.token] += bias.bias;
+    if (params.penalizes())
+      input.history.penalize(edited, params);
+    if (auto scanned = row.scan(edited); !scanned)
+      return tl::unexpected(scanned.error());
+  }
+  Sample sample{choose(input), std::nullopt};
+  if (params.logprobs)
+    sample.logprobs = report(input, sample.token, logSum);
+  return sample;
+}
+
+int32_t Sampler::choose(const SampleInput &input) {
+  const SamplingParams &params = input.params;
+  if (params.greedy())
+    return row.largest().token;
+  double random = uniform(input.seed, input.index);
+  float scale = 1 / params.temperature;
+  if (params.topK == 0 && params.topP >= 1 && params.minP <= 0)
+    return row.tokenAtSum(random * row.sumExp(scale, -INFINITY));
+  keepMostLikely(params, scale);
+  return drawKept(random);
+}
+
+/// min-p, top-k and top-p: fills `kept` and `weights`.
+void Sampler::keepMostLikely(const SamplingParams &params, float scale) {
+  float bound = params.minP > 0 ? row.largest().logit + std::log(params.minP) / scale : -INFINITY;
+  if (params.topK > 0) {
+    row.largest(params.topK, kept);
+    std::erase_if(kept, [&](const Candidate &one) { return one.logit < bound; });
+    keepMass(params.topP * weigh(scale));
+  } else if (params.topP < 1) {
+    keepTopP(params.topP * row.sumExp(scale, bound), scale, bound);
+  } else {
+    row.atLeast(bound, kept);
+    weigh(scale);
+  }
+}
+
+/// The shortest start, with at least this mass, of the sorted tokens with a logit of at least `bound`.
+void Sampler::keepTopP(double mass, float scale, float bound) {
+  // Most distributions are peaked: a few of the most likely tokens suffice.
+  row.largest(256, kept);
+  std::erase_if(kept, [&](const Candidate &one) { return one.logit < bound; });
+  weigh(scale);
+  if (keepMass(mass))
+    return;
+  // Otherwise close in on the last logit to keep, so that only its neighbours need sorting: `low` keeps enough, `high`
+  // not.
+  float high = kept.back().logit, low = std::max(bound, row.largest().logit - 87 / scale);
+  for (int round = 0; round < 16; ++round) {
+    float middle = low + (high - low) / 2;
+    (row.sumExp(scale, middle) >= mass ? low : high) = middle;
+  }
+  row.atLeast(low, kept);
+  auto rest = std::partition(kept.begin(), kept.end(), [&](const Candidate &one) { return one.logit >= high; });
+  std::sort(rest, kept.end());
+  weigh(scale);
+  keepMass(mass);
+}
+
+/// Fills `weights` with exp((logit - largest) * scale) of `kept`; returns their sum.
+double Sampler::weigh(float scale) {
+  weights.resize(kept.size());
+  double total = 0;
+  for (size_t i = 0; i < kept.size(); ++i)
+    total += weights[i] = std::exp(static_cast<double>(kept[i].logit - row.largest().logit) * scale);
+  return total;
+}
+
+/// Shortens `kept` to its shortest start with at least this mass; false when all of it has less.
+bool Sampler::keepMass(double mass) {
+  double sum = 0;
+  for (size_t i = 0; i < kept.size(); ++i)
+    if ((sum += weights[i]) >= mass) {
+      kept.resize(i + 1);
+      weights.resize(i + 1);
+      return true;
+    }
+  return false;
+}
+
+int32_t Sampler::drawKept(double random) const {
+  double total = std::accumulate(weights.begin(), weights.end(), 0.0), sum = 0;
+  for (size_t i = 0; i < kept.size(); ++i)
+    if ((sum += weights[i]) > random * total)
+      return kept[i].token;
+  return row.largest().token; // rounding: the draw was at the very end
+}
+
+TokenLogprobs Sampler::report(const SampleInput &input, int32_t token, double logSum) const {
+  auto logprob = [&](int32_t id) {
+    return TokenLogprob{id, static_cast<float>(static_cast<double>(input.logits[id]) - logSum)};
+  };
+  TokenLogprobs result{logprob(token), {}};
+  for (const Candidate &one : mostLikely)
+    if (std::isfinite(one.logit))
+      result.top.push_back(logprob(one.token));
+  return result;
+}
+
+} // namespace sinter::rt
