@@ -26,7 +26,7 @@ struct Checkpoint {
   /// config.json in normal form: `architectures`, `hidden_size`, ..., `head_dim` always present, `dtype` ("float32",
   /// "float16", "bfloat16"), `rope` = {rope_type, theta, ...} from either generation of keys.
   llvm::json::Object config;
-  std::string configOrigin; ///< "config.json" or the GGUF's name, for messages
+  std::string configOrigin;                           ///< "config.json" or the GGUF's name, for messages
   std::vector<std::unique_ptr<WeightTensor>> tensors; ///< sorted by name
   std::vector<uint8_t> tokenizer; ///< serialized runtime tokenizer (runtime/text/TokenizerData.h); empty: none
   GenerationDefaults generation;
@@ -34,7 +34,8 @@ struct Checkpoint {
   const WeightTensor *find(llvm::StringRef name) const;
 };
 
-/// Opens a Hugging Face directory or a GGUF file. Every problem is one error: "FILE: what was expected, what was found".
+/// Opens a Hugging Face directory or a GGUF file. Every problem is one error: "FILE: what was expected, what was
+/// found".
 llvm::Expected<Checkpoint> openCheckpoint(llvm::StringRef path);
 
 } // namespace sinter
