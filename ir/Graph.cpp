@@ -206,25 +206,4 @@ std::unique_ptr<Module> Module::clone() const {
   return copy;
 }
 
-namespace {
-std::vector<OpInfo> &registry() {
-  static std::vector<OpInfo> ops;
-  return ops;
-}
-} // namespace
-
-OpRegistration::OpRegistration(OpInfo info) {
-  auto at = llvm::lower_bound(registry(), info, [](const OpInfo &a, const OpInfo &b) { return a.mnemonic < b.mnemonic; });
-  registry().insert(at, info);
-}
-
-llvm::ArrayRef<OpInfo> registeredOps() { return registry(); }
-
-std::unique_ptr<Op> createOp(llvm::StringRef mnemonic) {
-  for (const OpInfo &info : registry())
-    if (info.mnemonic == mnemonic)
-      return info.create();
-  return nullptr;
-}
-
 } // namespace sinter
