@@ -2,7 +2,7 @@
 // One row of a packed weight as floats: how an embedding table that is also the LM head is read, stored once.
 #pragma once
 #include "templates/cpu/layout.h"
-#include "templates/cpu/simd.h"
+#include "templates/cpu/scalar.h"
 
 namespace sinter::cpu {
 

@@ -2,6 +2,7 @@
 // Sixteen lanes, whatever the machine: one zmm register with AVX-512, two ymm registers with AVX2. Kernels are written
 // once over these thin wrappers; the flags of the target (-march=...) choose the instructions.
 #pragma once
+#include "templates/cpu/scalar.h"
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,23 +35,6 @@ inline constexpr int lanes = 16;
 #endif
 
 namespace sinter::cpu {
-
-inline float floatOf(uint32_t bits) {
-  float f;
-  std::memcpy(&f, &bits, 4);
-  return f;
-}
-inline float halfToFloat(uint16_t h) { return _cvtsh_ss(h); }
-inline uint16_t floatToHalf(float f) { return _cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT); }
-inline float bf16ToFloat(uint16_t b) { return floatOf(uint32_t(b) << 16); }
-/// Rounds to nearest even; a NaN stays one.
-inline uint16_t floatToBf16(float f) {
-  uint32_t bits;
-  std::memcpy(&bits, &f, 4);
-  if ((bits & 0x7fffffff) > 0x7f800000)
-    return uint16_t(bits >> 16 | 0x40);
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 /// exp(x), relative error below 2e-7 for x in [-87, 88]; clamped outside. The same bits in every lane and on every ISA.
 inline F32x16 exp(F32x16 x) {
