@@ -67,15 +67,15 @@ void Sampler::keepTopP(double mass, float scale, float bound) {
   weigh(scale);
   if (keepMass(mass))
     return;
-  // Otherwise close in on the last logit to keep, so that only its neighbours need sorting: `low` keeps enough, `high`
-  // not.
+  // Otherwise close in on the last logit to keep, so that only its neighbours need sorting: what is above `high` is too
+  // little, what is from `low` up is enough.
   float high = kept.back().logit, low = std::max(bound, row.largest().logit - 87 / scale);
   for (int round = 0; round < 16; ++round) {
     float middle = low + (high - low) / 2;
     (row.sumExp(scale, middle) >= mass ? low : high) = middle;
   }
   row.atLeast(low, kept);
-  auto rest = std::partition(kept.begin(), kept.end(), [&](const Candidate &one) { return one.logit >= high; });
+  auto rest = std::partition(kept.begin(), kept.end(), [&](const Candidate &one) { return one.logit > high; });
   std::sort(rest, kept.end());
   weigh(scale);
   keepMass(mass);

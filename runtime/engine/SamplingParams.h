@@ -23,9 +23,9 @@ struct SamplingParams {
   float repetitionPenalty = 1; ///< over prompt and output, as Hugging Face (CTRL, arXiv 1909.05858); 1 is off
   float presencePenalty = 0;   ///< subtracted once from every token of the output, as OpenAI, in [-2, 2]
   float frequencyPenalty = 0;  ///< subtracted per occurrence in the output, as OpenAI, in [-2, 2]
-  std::vector<LogitBias> logitBias; ///< added to the logits before everything else
-  std::optional<uint64_t> seed;     ///< equal seeds give equal draws, whatever else is in the batch
-  std::optional<int32_t> logprobs;  ///< report the chosen token's log-probability and the K most likely, K >= 0
+  std::vector<LogitBias> logitBias = {};          ///< added to the logits before everything else
+  std::optional<uint64_t> seed = std::nullopt;    ///< equal seeds give equal draws, whatever else is in the batch
+  std::optional<int32_t> logprobs = std::nullopt; ///< report the K most likely and the chosen one, K >= 0
 
   /// Draws need no random number: the most likely token is taken.
   bool greedy() const { return temperature < 1e-5f; }
