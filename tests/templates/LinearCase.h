@@ -138,4 +138,31 @@ struct LinearCase {
   }
 };
 
+/// y of every number of rows a tile, a block or their remainders can meet is what float64 says, within `tolerance` of
+/// the sum of magnitudes, and is the same bits for any number of rows in the step and of threads.
+template <LinearConfig C>
+void expectRight(double tolerance) {
+  constexpr int64_t most = 64;
+  LinearCase<C> test(most);
+  Guarded all = test.run(0, most, 1);
+  int64_t bytes = rowBytes(C.out, C.stride());
+  for (int64_t r = 0; r < most; ++r) {
+    for (int64_t c = 0; c < C.n; ++c) {
+      auto [expected, magnitude] = test.expected(r, c);
+      double got = elementOf(C.out, all.data() + r * bytes, C.stride(), C.outColumn + c);
+      // Written so that a NaN fails.
+      ASSERT_TRUE(std::abs(got - expected) <= tolerance * magnitude)
+          << "row " << r << " column " << c << ": " << got << ", expected " << expected;
+    }
+  }
+  for (int64_t rows : {1, 2, 3, 5, 8, 16, 17, 33, 64}) {
+    for (int threads : {1, 2, 3, 7}) {
+      int64_t begin = (most - rows) / 2;
+      Guarded some = test.run(begin, rows, threads);
+      ASSERT_EQ(std::memcmp(some.data(), all.data() + begin * bytes, size_t(rows * bytes)), 0)
+          << rows << " rows, " << threads << " threads: other bits than in a step of " << most;
+    }
+  }
+}
+
 } // namespace sinter::cpu::test
