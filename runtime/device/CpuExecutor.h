@@ -39,7 +39,7 @@ public:
   /// One dispatch of the team for the whole step. The caller keeps to limits().
   std::span<const float> run(const Step &step) override;
 
-  int threads() const { return pool->size(); }
+  ThreadPool &team() { return *pool; }
   /// Address space of arena, KV pools and logits; what is resident of it grows with use.
   uint64_t kvBytes() const { return kv.size(); }
 

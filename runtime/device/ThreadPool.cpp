@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The team: a counter that announces work, a barrier that ends it.
 #include "runtime/device/ThreadPool.h"
+#include <csignal>
 #include <memory>
 #include <pthread.h>
 
@@ -24,8 +25,13 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::create(int count, uint64_t scrat
   for (int index = 0; index < count; ++index)
     pool->workers.push_back(
         {index, count, pool->scratch.data() + stride * static_cast<uint64_t>(index), &pool->barrier});
+  // Signals are the calling thread's: the team inherits a mask that blocks them all.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   for (int index = 1; index < count; ++index)
     pool->threads.emplace_back([raw = pool.get(), index] { raw->serve(index); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return pool;
 }
 

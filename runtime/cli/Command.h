@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a subcommand is made of: it adds itself to the command line, and when it is chosen it gets the model to work on.
+#pragma once
+#include "runtime/cli/Model.h"
+#include <functional>
+#include <istream>
+#include <ostream>
+
+namespace CLI {
+class App;
+}
+
+namespace sinter::rt {
+
+/// Exit codes of every command.
+inline constexpr int exitOk = 0, exitUserError = 1, exitInternalError = 2;
+
+/// Where a command reads and writes, so that tests can stand in for the terminal.
+struct Console {
+  std::istream &in;
+  std::ostream &out, &err;
+  bool inIsTerminal = false, outIsTerminal = false;
+};
+
+/// Runs the chosen command; an Error is the user's (exit code 1), other failures come as the exit code.
+using Action = std::function<Result<int>(Model &, Console &)>;
+
+/// Each adds one subcommand with its flags; when that is on the command line, parsing sets `chosen`.
+void addRunCommand(CLI::App &app, Action &chosen);
+void addChatCommand(CLI::App &app, Action &chosen);
+void addBenchCommand(CLI::App &app, Action &chosen);
+void addEvalCommand(CLI::App &app, Action &chosen);
+void addTokenizeCommand(CLI::App &app, Action &chosen);
+void addInfoCommand(CLI::App &app, Action &chosen);
+
+} // namespace sinter::rt

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// info: what this executable is, what it needs, how it was built.
+#include "runtime/cli/Command.h"
+#include "runtime/support/Format.h"
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+
+namespace sinter::rt {
+namespace {
+
+namespace json = boost::json;
+
+struct InfoFlags {
+  bool asJson = false, verify = false;
+};
+
+/// Bytes that the process takes at most, by use.
+json::object memoryOf(const Plan &plan) {
+  uint64_t tokens = static_cast<uint64_t>(plan.maxSeqLen) + static_cast<uint64_t>(plan.kvBlockTokens) - 1;
+  uint64_t blocks = tokens / static_cast<uint64_t>(plan.kvBlockTokens);
+  uint64_t blockBytes = plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers);
+  uint64_t logits = static_cast<uint64_t>(plan.maxStepLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
+  return {{"weights", plan.weightsBytes},
+          {"activations", plan.arenaBytes},
+          {"logits", logits},
+          {"scratch_per_thread", plan.scratchBytes},
+          {"kv_per_token", blockBytes / static_cast<uint64_t>(plan.kvBlockTokens)},
+          {"kv_per_full_sequence", blocks * blockBytes}};
+}
+
+json::object limitsOf(const Plan &plan) {
+  json::array buckets;
+  for (int32_t i = 0; i < plan.numBuckets; ++i)
+    buckets.push_back({{"max_tokens", plan.buckets[i].maxTokens}, {"launches", plan.buckets[i].numLaunches}});
+  return {{"vocab_size", plan.vocabSize},          {"layers", plan.numLayers},
+          {"hidden_size", plan.hiddenSize},        {"max_seq_len", plan.maxSeqLen},
+          {"max_step_tokens", plan.maxStepTokens}, {"max_seqs", plan.maxSeqs},
+          {"max_step_logits", plan.maxStepLogits}, {"kv_block_tokens", plan.kvBlockTokens},
+          {"buckets", std::move(buckets)}};
+}
+
+json::array sectionsOf(const Payload &payload) {
+  json::array sections;
+  for (const PayloadSection &section : payload.sections())
+    sections.push_back({{"name", section.name}, {"offset", section.offset}, {"size", section.size}});
+  return sections;
+}
+
+/// All there is: the compiler's info, the plan's limits, the payload's table.
+json::object describe(const Model &model) {
+  json::object info = json::parse(model.info().json).as_object();
+  info["plan"] = {{"target", model.plan().target},
+                  {"cpu_features", model.plan().cpuFeatures},
+                  {"limits", limitsOf(model.plan())},
+                  {"memory", memoryOf(model.plan())}};
+  info["payload"] = {{"path", model.payload().path()},
+                     {"size", model.payload().fileSize()},
+                     {"sections", sectionsOf(model.payload())}};
+  return info;
+}
+
+std::string asText(const json::value &value) {
+  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+}
+
+/// Sizes in bytes are for people, the rest as it is.
+void printMembers(std::ostream &out, const json::object &object, bool bytes) {
+  for (const auto &[key, value] : object) {
+    std::string name(key);
+    std::replace(name.begin(), name.end(), '_', ' ');
+    bool size = bytes && value.is_number() && (value.is_uint64() || value.get_int64() >= 0);
+    out << "  " << std::left << std::setw(22) << name
+        << (size ? formatBytes(value.to_number<uint64_t>()) : asText(value)) << '\n';
+  }
+}
+
+void print(std::ostream &out, const Model &model) {
+  const ModelInfo &info = model.info();
+  json::object all = describe(model);
+  out << info.model << '\n';
+  json::object general{
+      {"architecture", info.architecture}, {"target", model.plan().target}, {"cpu features", model.plan().cpuFeatures}};
+  if (info.parameters)
+    general["parameters"] = formatCount(info.parameters);
+  general["tokenizer"] = model.hasTokenizer() ? "yes" : "no, it takes and gives token ids";
+  if (!info.chatTemplate.empty())
+    general["chat template"] = info.chatTemplate;
+  general["compiler"] = info.compiler;
+  printMembers(out, general, false);
+  const struct {
+    const char *title, *key;
+    bool bytes;
+  } parts[] = {
+      {"quantization", "quantization", true}, {"generation defaults", "generation", false}, {"build", "build", false}};
+  for (auto [title, key, bytes] : parts)
+    if (const json::value *part = all.if_contains(key); part && part->is_object()) {
+      out << title << '\n';
+      printMembers(out, part->get_object(), bytes);
+    }
+  out << "limits\n";
+  json::object limits = limitsOf(model.plan());
+  limits.erase("buckets");
+  printMembers(out, limits, false);
+  out << "memory\n";
+  printMembers(out, memoryOf(model.plan()), true);
+  out << "payload of " << model.payload().path() << ", " << formatBytes(model.payload().fileSize()) << '\n';
+  for (const PayloadSection &section : model.payload().sections())
+    out << "  " << std::left << std::setw(22) << section.name << formatBytes(section.size) << '\n';
+}
+
+Result<void> verifyAll(Model &model) {
+  Result<const Payload *> weights = model.weights();
+  if (!weights)
+    return tl::unexpected(weights.error());
+  std::vector<const Payload *> payloads = {&model.payload()};
+  if (*weights != payloads[0])
+    payloads.push_back(*weights);
+  for (const Payload *payload : payloads)
+    for (const PayloadSection &section : payload->sections())
+      if (Result<void> good = payload->verify(section); !good)
+        return good;
+  return {};
+}
+
+Result<int> showInfo(const InfoFlags &flags, Model &model, Console &console) {
+  if (flags.verify)
+    if (Result<void> verified = verifyAll(model); !verified)
+      return tl::unexpected(verified.error());
+  if (flags.asJson)
+    console.out << json::serialize(describe(model)) << '\n';
+  else
+    print(console.out, model);
+  if (flags.verify && !flags.asJson)
+    console.out << "every checksum is right\n";
+  return exitOk;
+}
+
+} // namespace
+
+void addInfoCommand(CLI::App &app, Action &chosen) {
+  auto flags = std::make_shared<InfoFlags>();
+  CLI::App *command = app.add_subcommand("info", "Show the model, its target, quantization, memory and build");
+  command->add_flag("--json", flags->asJson, "All of it, as one JSON object");
+  command->add_flag("--verify", flags->verify, "Compare the checksums of everything in the payload");
+  command->callback([flags, &chosen] {
+    chosen = [flags](Model &model, Console &console) { return showInfo(*flags, model, console); };
+  });
+}
+
+} // namespace sinter::rt

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening the parts of a compiled model.
+#include "runtime/cli/Model.h"
+#include "runtime/device/CpuTopology.h"
+#include <filesystem>
+
+namespace sinter::rt {
+
+Result<Model> Model::open(const Plan &plan, Result<Payload> payload) {
+  if (!payload)
+    return tl::unexpected(payload.error());
+  Model model;
+  model.planOfModel = &plan;
+  model.file = std::move(*payload);
+  const PayloadSection *section = model.file.find("info");
+  if (!section)
+    return fail(model.file.path() + ": the payload has no section 'info'");
+  Result<Mapping> bytes = model.file.map(*section);
+  if (!bytes)
+    return tl::unexpected(bytes.error());
+  std::string_view text(reinterpret_cast<const char *>(bytes->bytes().data()), bytes->bytes().size());
+  Result<ModelInfo> info = parseModelInfo(text, model.file.path());
+  if (!info)
+    return tl::unexpected(info.error());
+  model.infoOfModel = std::move(*info);
+  return model;
+}
+
+Result<const Tokenizer *> Model::tokenizer() {
+  if (loadedTokenizer)
+    return &*loadedTokenizer;
+  const PayloadSection *section = file.find("tokenizer");
+  if (!section)
+    return fail(infoOfModel.model + " was compiled without a tokenizer: it takes --token-ids and gives token ids");
+  Result<Mapping> bytes = file.map(*section);
+  if (!bytes)
+    return tl::unexpected(bytes.error());
+  tokenizerBytes = std::move(*bytes);
+  const auto *data = reinterpret_cast<const uint8_t *>(tokenizerBytes.bytes().data());
+  Result<Tokenizer> tokenizer = Tokenizer::load({data, tokenizerBytes.bytes().size()});
+  if (!tokenizer)
+    return fail(file.path() + ": section 'tokenizer': " + tokenizer.error().message);
+  loadedTokenizer.emplace(std::move(*tokenizer));
+  return &*loadedTokenizer;
+}
+
+Result<const Payload *> Model::weights() {
+  if (infoOfModel.weightsFile.empty())
+    return &file;
+  std::string path = std::filesystem::path(file.path()).parent_path() / infoOfModel.weightsFile;
+  Result<Payload> opened = Payload::open(path);
+  if (!opened)
+    return tl::unexpected(opened.error());
+  const PayloadSection *section = opened->find("weights");
+  if (section && section->checksum != infoOfModel.weightsChecksum)
+    return fail(path + ": holds the weights of another model than " + file.path());
+  weightsFile.emplace(std::move(*opened));
+  return &*weightsFile;
+}
+
+Result<std::unique_ptr<CpuExecutor>> Model::makeExecutor(const DeviceFlags &flags) {
+  const Plan &plan = *planOfModel;
+  if (Result<void> checked = checkMachine(plan); !checked)
+    return tl::unexpected(checked.error());
+  int threads = flags.threads > 0 ? flags.threads : availableCores();
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, plan.scratchBytes);
+  if (!pool)
+    return tl::unexpected(pool.error());
+  Result<const Payload *> source = weights();
+  if (!source)
+    return tl::unexpected(source.error());
+  Result<Weights> loaded = flags.mapWeights ? Weights::map(**source) : Weights::read(**source, **pool);
+  if (!loaded)
+    return tl::unexpected(loaded.error());
+  return CpuExecutor::create(plan, std::move(*pool), std::move(*loaded), {.kvBytes = flags.kvBytes});
+}
+
+} // namespace sinter::rt
