@@ -140,16 +140,14 @@ llvm::Expected<Tensor> RandomWeights::read(const Value &weight) {
   return t;
 }
 
-RandomStep randomStep(const Graph &graph, uint64_t seed) {
+RandomStep randomStep(const Graph &graph, uint64_t seed, const StepShape &shape) {
   std::mt19937_64 rng(seed);
   RandomStep r;
-  // Two prompts of different length, so that positions restart and one sequence must not see the other.
-  const int32_t lengths[] = {5, 3};
-  for (int32_t s = 0; s < 2; ++s) {
-    for (int32_t p = 0; p < lengths[s]; ++p) {
+  for (auto [sequence, begin, length] : llvm::enumerate(shape.begin, shape.lengths)) {
+    for (int32_t p = begin; p < begin + length; ++p) {
       r.step.tokens.push_back(int32_t(rng() % 8));
       r.step.positions.push_back(p);
-      r.step.sequences.push_back(s);
+      r.step.sequences.push_back(int32_t(sequence));
     }
     r.step.logitRows.push_back(int32_t(r.step.tokens.size()) - 1);
   }

@@ -87,11 +87,17 @@ private:
   std::unordered_map<const Value *, Tensor> values;
 };
 
-/// Random inputs for a graph: a step of two sequences, `positions` as the step says, tokens below `vocab`.
+/// Which positions of which sequences a random step has: `lengths[s]` tokens of sequence s from position `begin[s]`.
+/// Two prompts of different length, unless said otherwise: positions restart, and one must not see the other.
+struct StepShape {
+  llvm::SmallVector<int32_t, 2> begin{0, 0}, lengths{5, 3};
+};
+
+/// Random inputs for a graph: `positions` as the step says, tokens below 8, floats around 0.
 struct RandomStep {
   EvalStep step;
   std::vector<Tensor> inputs;
 };
-RandomStep randomStep(const Graph &graph, uint64_t seed);
+RandomStep randomStep(const Graph &graph, uint64_t seed, const StepShape &shape = {});
 
 } // namespace sinter

@@ -349,7 +349,10 @@ private:
     TRY(expect("["));
     llvm::SmallVector<int64_t, 2> shape;
     while (!token.is("]")) {
+      const char *dimStart = token.start;
       TRY_ASSIGN(dim, parseInteger("a dimension"));
+      if (dim <= 0)
+        return errorAt(dimStart, "expected a positive dimension, found " + llvm::Twine(dim));
       shape.push_back(dim);
       if (!consumeIf(","))
         break;

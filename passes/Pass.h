@@ -9,11 +9,11 @@ namespace sinter {
 
 /// What passes may know beyond the graph.
 struct PassOptions {
-  ElementType kvType = Scalar::F32;   ///< how the KV cache stores keys and values
-  bool quantizeActivations = true;    ///< integer matmuls for quantized weights; false: exact, on floats
-  std::string target = "cpu";         ///< whose kernels select-kernels knows
-  int64_t maxStepTokens = 512;        ///< T at most: what plan-memory makes room for
-  int64_t maxStepLogits = 64;         ///< S at most
+  ElementType kvType = Scalar::F32; ///< how the KV cache stores keys and values
+  bool quantizeActivations = true;  ///< integer matmuls for quantized weights; false: exact, on floats
+  std::string target = "cpu";       ///< whose kernels select-kernels knows
+  int64_t maxStepTokens = 512;      ///< T at most: what plan-memory makes room for
+  int64_t maxStepLogits = 64;       ///< S at most
 };
 
 #define GRAPH_PASS(NAME, FUNCTION, SUMMARY) void FUNCTION(Graph &graph, const PassOptions &options);
@@ -31,8 +31,8 @@ using Pipeline = std::vector<const PassInfo *>;
 llvm::Expected<Pipeline> parsePipeline(llvm::StringRef text);
 /// The pipeline of `sinter compile`.
 inline constexpr llvm::StringLiteral defaultPipeline =
-    "fuse-qkv,hoist-rope-tables,lower-paged-attention,fuse-rms-norm,fuse-swiglu,fuse-epilogues,quantize-activations,"
-    "canonicalize,cse,dce,select-kernels,plan-memory";
+    "fuse-qkv,hoist-rope-tables,lower-paged-attention,fuse-rms-norm,fuse-swiglu,fuse-epilogues,canonicalize,"
+    "quantize-activations,cse,dce,select-kernels,plan-memory";
 
 struct RunOptions {
   bool printBeforeAll = false, printAfterAll = false;
