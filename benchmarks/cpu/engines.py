@@ -46,8 +46,9 @@ class Sinter:
 
     def measure(self, model, setting, work):
         out, memory = _child([self._executable(model), "bench", "-p", work.prompt, "-n", work.generate,
-                              "-r", work.repetitions, "-t", work.threads, "--format", "json"])
-        return _llama_bench_rows(out) | dict(memory=memory)
+                              "-r", work.repetitions, "--threads", work.threads, "--format", "json"])
+        tests = {t["test"][:2]: t["samples_ts"] for t in json.loads(out)["tests"]}
+        return dict(prompt=tests["pp"], generate=tests["tg"], memory=memory)
 
 
 class LlamaCpp:
@@ -77,12 +78,6 @@ class IkLlamaCpp:
     def measure(self, model, setting, work):
         out, memory = _child([self.bench, "-m", model, "-t", work.threads, "-p", work.prompt, "-n", work.generate,
                               "-r", work.repetitions, "-rtr", setting[3:], "-o", "json"])
-        return _llama_bench_rows(out) | dict(memory=memory)
-
-
-def _llama_bench_rows(text):
-    """Tokens a second of every repetition, from llama-bench's JSON: one row a test."""
-    speeds = {}
-    for row in json.loads(text[text.index("["):]):
-        speeds["prompt" if row["n_prompt"] else "generate"] = row["samples_ts"]
-    return speeds
+        rows = json.loads(out[out.index("["):])
+        speeds = {"prompt" if row["n_prompt"] else "generate": row["samples_ts"] for row in rows}
+        return speeds | dict(memory=memory)

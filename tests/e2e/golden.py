@@ -27,7 +27,7 @@ class Golden:
         self.meta = json.loads(metadata["golden"])
         self.prompt, self.positions = tensors["prompt"].tolist(), tensors["positions"]
         self.logits = tensors["logits"]
-        self.greedy, self.margins = tensors["greedy"].tolist(), tensors["margins"].tolist()
+        self.greedy, self.margins, self.seconds = (tensors[n].tolist() for n in ("greedy", "margins", "seconds"))
         gguf = folder / "model.gguf"
         self.model = gguf if gguf.exists() else folder
         self.quantized = bool(set(self.meta["formats"].values()) - {"F32", "F16", "BF16"})
@@ -65,7 +65,8 @@ def check(sinter, golden, flags, quantized):
         decode = compare(golden, logits(exe, golden.prompt, scratch, "--decode"), quantized)
         ids = ",".join(map(str, golden.prompt))
         (answer,) = run_json(exe, "--token-ids", ids, "--max-tokens", len(golden.greedy), *GREEDY)
-        same = agreement(answer["token_ids"], golden.greedy, golden.margins, tie(golden, quantized))
+        same = agreement(answer["token_ids"], golden.greedy, golden.margins, golden.seconds,
+                         tie(golden, quantized))
     return f"prefill {prefill} decode {decode} greedy {same}/{len(golden.greedy)}"
 
 

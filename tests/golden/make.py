@@ -5,8 +5,9 @@
     golden.safetensors                                  what transformers answers in float32, from the weights as they
                                                         are in the file (upcast or dequantized)
       prompt i32[37], positions i32[P], logits f32[P, vocab], greedy i32[24], margins f32[24] (of each greedy choice,
-      in standard deviations of the logits); metadata "golden", a JSON object: dtype, family, formats (of GGUF
-      tensors), half_error and half_rms (of bfloat16 and float16 models: transformers' own error in that type)
+      in standard deviations of the logits), seconds i32[24] (the second best tokens); metadata "golden", a JSON
+      object: dtype, family, formats (of GGUF tensors), half_error and half_rms (of bfloat16 and float16 models:
+      transformers' own error in that type)
 
 Usage: make.py [NAME ...]     needs numpy, torch, transformers, gguf, and llama-cpp-python for the K formats
 """
@@ -102,15 +103,15 @@ def clear_prompt(case, model):
     """A random prompt whose greedy continuation has no near-tie, with that continuation."""
     for attempt in range(100):
         prompt = weights.prompt(case.seed + 1000 * attempt, PROMPT_TOKENS, model.config.vocab_size)
-        tokens, margins = reference.greedy(model, prompt, GREEDY_TOKENS)
-        if margins.min() > 0.01:
-            return prompt, (tokens, margins)
+        answer = reference.greedy(model, prompt, GREEDY_TOKENS)
+        if answer[1].min() > 0.01:
+            return prompt, answer
     raise AssertionError(f"{case.name}: every prompt meets a near-tie")
 
 
 def golden(case, folder, model, formats):
     """Asks transformers, and refuses an answer that would not notice a mistake."""
-    prompt, (tokens, margins) = clear_prompt(case, model)
+    prompt, (tokens, margins, seconds) = clear_prompt(case, model)
     want = reference.logits(model, prompt)
     noise = reference.error(want, reference.logits(model.to(torch.float64), prompt))
     assert noise < 2e-5, f"{case.name}: float32 itself errs by {noise}"
@@ -120,7 +121,7 @@ def golden(case, folder, model, formats):
     rows = np.arange(0, PROMPT_TOKENS, 1 if case.dtype == "float32" and not case.gguf else 4, dtype=np.int32)
     meta = dict(family=case.family, dtype=case.dtype, formats=formats,
                 transformers=transformers.__version__) | own_error(case, model, prompt, want)
-    arrays = dict(prompt=prompt, positions=rows, logits=want[rows], greedy=tokens, margins=margins)
+    arrays = dict(prompt=prompt, positions=rows, logits=want[rows], greedy=tokens, margins=margins, seconds=seconds)
     save_file({n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()},
               folder / "golden.safetensors", metadata={"golden": json.dumps(meta, sort_keys=True)})
     size = sum(f.stat().st_size for f in folder.iterdir()) // 1024

@@ -12,18 +12,19 @@ def logits(model, ids):
 
 
 def greedy(model, ids, count):
-    """`count` greedy tokens, and for each the best logit less the second best, in standard deviations of the row."""
-    ids, tokens, margins, past = list(map(int, ids)), [], [], None
-    feed = ids
+    """`count` greedy tokens; for each the best logit less the second best, in standard deviations of the row; and the
+    second best tokens."""
+    ids, tokens, margins, seconds, past = list(map(int, ids)), [], [], [], None
     with torch.no_grad():
         for _ in range(count):
-            out = model(torch.tensor([feed]), past_key_values=past, use_cache=True)
+            out = model(torch.tensor([ids]), past_key_values=past, use_cache=True)
             row, past = out.logits[0, -1].float(), out.past_key_values
             top = torch.topk(row, 2)
             tokens.append(int(top.indices[0]))
+            seconds.append(int(top.indices[1]))
             margins.append(float((top.values[0] - top.values[1]) / row.std()))
-            feed = [tokens[-1]]
-    return np.array(tokens, np.int32), np.array(margins, np.float32)
+            ids = tokens[-1:]
+    return np.array(tokens, np.int32), np.array(margins, np.float32), np.array(seconds, np.int32)
 
 
 def error(a, b):

@@ -4,10 +4,10 @@ in float32. The tokenizer is Hugging Face's `tokenizers` with the file's vocabul
 
     logits.safetensors   ids i32[T] of the first lines of text.txt; positions i32[P], logits f16[P, vocab] of a few of
                          them; top_ids i32[T, 32] and top_logits f32[T, 32] of every position
-    reference.json       `continuations` of chat prompts: text, prompt_ids, tokens, and the margin of each greedy choice
-                         (best logit less the second, in standard deviations of the row); `perplexity` of ../text.txt:
-                         windows of `context` tokens that do not overlap, the last one shorter, the first token of each
-                         not scored, exp(sum of -log p / count)
+    reference.json       `continuations` of chat prompts: text, prompt_ids, tokens, the margin of each greedy choice
+                         (best logit less the second, in standard deviations of the row), the second best tokens;
+                         `perplexity` of ../text.txt: windows of `context` tokens that do not overlap, the last one
+                         shorter, the first token of each not scored, exp(sum of -log p / count)
 
 Usage: smollm2.py SmolLM2-135M-Instruct.Q4_1.gguf
 """
@@ -123,8 +123,8 @@ def main():
     answers = []
     for prompt in PROMPTS:
         ids = tokenizer.encode(chat(reader, prompt)).ids
-        tokens, margins = reference.greedy(model, ids, 32)
-        answers.append(dict(prompt=prompt, prompt_ids=ids, tokens=tokens.tolist(),
+        tokens, margins, seconds = reference.greedy(model, ids, 32)
+        answers.append(dict(prompt=prompt, prompt_ids=ids, tokens=tokens.tolist(), seconds=seconds.tolist(),
                             margins=[round(float(m), 4) for m in margins], text=tokenizer.decode(tokens.tolist())))
         print(f"{margins.min():.4f} {prompt} -> {answers[-1]['text']!r}", flush=True)
     result = dict(model="SmolLM2-135M-Instruct.Q4_1.gguf", continuations=answers, perplexity=perplexity(model, text))
