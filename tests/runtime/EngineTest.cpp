@@ -1,74 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine on a fake model: limits, reasons to finish, text, callbacks. Random schedules are in EngineRandomTest.cpp.
-#include "runtime/engine/Engine.h"
-#include "FakeExecutor.h"
+// The engine on a fake model: limits, cancels, callbacks, what it reports. Text is in EngineTextTest.cpp,
+// random schedules in EngineRandomTest.cpp.
+#include "EngineFixture.h"
 #include <cmath>
 
 namespace sinter::rt {
 namespace {
 
-constexpr ExecutorLimits kLimits{.vocabSize = 50,
-                                 .maxSeqLen = 64,
-                                 .maxStepTokens = 16,
-                                 .maxSeqs = 4,
-                                 .maxStepLogits = 4,
-                                 .kvBlockTokens = 4,
-                                 .numKvBlocks = 64};
-
-Request requestOf(std::vector<int32_t> prompt, int32_t maxTokens = 8) {
-  Request request;
-  request.prompt = std::move(prompt);
-  request.maxTokens = maxTokens;
-  return request;
-}
-
-/// Submits, keeps the completion when it comes.
-std::shared_ptr<Completion> submit(Engine &engine, Request request) {
-  auto completion = std::make_shared<Completion>();
-  request.onFinish = [completion](const Completion &done) { *completion = done; };
-  auto id = engine.submit(std::move(request));
-  EXPECT_TRUE(id) << id.error().message;
-  return completion;
-}
-
-Completion run(Engine &engine, Request request) {
-  auto completion = submit(engine, std::move(request));
-  engine.runUntilIdle();
-  return *completion;
-}
-
-/// What the fake model says greedily, without engine or cache.
-std::vector<int32_t> expectedTokens(const FakeExecutor &model, std::vector<int32_t> tokens, int32_t count) {
-  std::vector<float> logits(model.limits().vocabSize);
-  size_t prompt = tokens.size();
-  for (int32_t i = 0; i < count; ++i) {
-    model.answer(FakeExecutor::hashOf(tokens), logits);
-    tokens.push_back(static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin()));
-  }
-  return {tokens.begin() + static_cast<ptrdiff_t>(prompt), tokens.end()};
-}
-
-/// Tokens are letters, "a" is 0; a "~" waits for what comes after it, as unfinished UTF-8 does.
-class Letters : public StreamDecoder {
-public:
-  std::string push(int32_t token) override {
-    held += token == 49 ? '~' : static_cast<char>('a' + token);
-    return held.ends_with('~') ? "" : std::exchange(held, "");
-  }
-  std::string flush() override { return held.empty() ? "" : std::exchange(held, "") + "?"; }
-
-private:
-  std::string held;
+/// A decoder that makes nothing of anything.
+struct Mute : StreamDecoder {
+  std::string push(int32_t) override { return ""; }
+  std::string flush() override { return ""; }
 };
-
-/// Makes the model say these tokens one after the other, whatever the context.
-void script(FakeExecutor &model, std::vector<int32_t> tokens) {
-  auto step = std::make_shared<size_t>(0);
-  model.answer = [step, tokens](uint64_t, std::span<float> logits) {
-    std::ranges::fill(logits, 0.0f);
-    logits[tokens[(*step)++ % tokens.size()]] = 5;
-  };
-}
 
 TEST(Engine, AnswersAsTheModelAlone) {
   FakeExecutor model(kLimits);
@@ -112,7 +55,7 @@ TEST(Engine, RefusesWhatCannotRun) {
   EXPECT_EQ(message(std::move(stop)), "stop strings need a tokenizer, and this model has none");
   Request empty = requestOf({1});
   empty.stopStrings = {""};
-  empty.decoder = std::make_unique<Letters>();
+  empty.decoder = std::make_unique<Mute>();
   EXPECT_EQ(message(std::move(empty)), "a stop string is empty");
   Request hot = requestOf({1});
   hot.sampling.temperature = -1;
@@ -133,60 +76,6 @@ TEST(Engine, EndsAtTheLongestSequence) {
   Completion done = run(engine, requestOf(std::vector<int32_t>(60, 3), 100));
   EXPECT_EQ(done.tokens.size(), 4u);
   EXPECT_EQ(done.reason, FinishReason::Length);
-}
-
-TEST(Engine, StopTokens) {
-  FakeExecutor model(kLimits);
-  Engine engine(model, {.eosTokens = {9}});
-  script(model, {1, 2, 9, 3, 4});
-  auto request = [](bool ignoreEos, std::vector<int32_t> stops) {
-    Request request = requestOf({5}, 5);
-    request.ignoreEos = ignoreEos;
-    request.stopTokens = std::move(stops);
-    request.decoder = std::make_unique<Letters>();
-    return request;
-  };
-  Completion eos = run(engine, request(false, {}));
-  EXPECT_EQ(eos.tokens, (std::vector<int32_t>{1, 2, 9})) << "the stop token is a token of the output";
-  EXPECT_EQ(eos.text, "bc") << "and not of its text";
-  EXPECT_EQ(eos.reason, FinishReason::Stop);
-  script(model, {1, 2, 9, 3, 4});
-  Completion ignored = run(engine, request(true, {}));
-  EXPECT_EQ(ignored.text, "bcjde");
-  EXPECT_EQ(ignored.reason, FinishReason::Length);
-  script(model, {1, 2, 9, 3, 4});
-  EXPECT_EQ(run(engine, request(true, {3})).text, "bcj") << "other stop tokens are not ignored";
-}
-
-TEST(Engine, StopStringsAcrossTokens) {
-  FakeExecutor model(kLimits);
-  Engine engine(model);
-  script(model, {0, 1, 2, 3, 4, 5});
-  Request request = requestOf({5}, 100);
-  request.stopStrings = {"cx", "de"};
-  request.decoder = std::make_unique<Letters>();
-  std::vector<std::string> pieces;
-  request.onToken = [&](const TokenEvent &event) { pieces.emplace_back(event.text); };
-  Completion done = run(engine, std::move(request));
-  EXPECT_EQ(pieces, (std::vector<std::string>{"a", "b", "", "c", ""}));
-  EXPECT_EQ(done.text, "abc");
-  EXPECT_EQ(done.stopString, "de");
-  EXPECT_EQ(done.reason, FinishReason::Stop);
-  EXPECT_EQ(done.tokens.size(), 5u);
-}
-
-TEST(Engine, HeldTextComesWithTheLastToken) {
-  FakeExecutor model(kLimits);
-  Engine engine(model);
-  script(model, {0, 3, 49});
-  Request request = requestOf({5}, 3);
-  request.stopStrings = {"d~~"};
-  request.decoder = std::make_unique<Letters>();
-  std::string streamed;
-  request.onToken = [&](const TokenEvent &event) { streamed += event.text; };
-  Completion done = run(engine, std::move(request));
-  EXPECT_EQ(done.text, "ad~?");
-  EXPECT_EQ(streamed, done.text);
 }
 
 TEST(Engine, BadLogitsEndTheRequestAndNoOther) {
