@@ -104,8 +104,9 @@ OpT &Op::insertBefore(llvm::StringRef name, llvm::ArrayRef<Value *> operands, ll
   op->setPositional(operands);
   if (setup)
     setup(*op);
-  op->loc = loc;
-  op->layer = layer;
+  Op &base = *op; // attention's own members include a 'layer'
+  base.loc = loc;
+  base.layer = layer;
   return llvm::cast<OpT>(graph().insert(std::move(op), this, name));
 }
 

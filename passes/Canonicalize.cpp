@@ -15,6 +15,7 @@
 
 #include "ir/Ops.h"
 #include "passes/Pass.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 
 namespace sinter {
 
@@ -81,12 +82,13 @@ void takeLastRows(Op &op) {
     use->set(rows);
   }
   op.setResultTypes(llvm::cantFail(op.infer()));
-  for (auto &result : op.results())
-    while (!result->uses().empty()) {
-      Op &last = *result->uses().front()->owner;
-      result->name = last.result().name;
-      replaceByValue(last, *result);
+  for (auto &result : op.results()) {
+    auto lasts = llvm::map_to_vector(result->uses(), [](Use *use) { return use->owner; });
+    for (Op *last : lasts) {
+      result->name = last->result().name;
+      replaceByValue(*last, *result);
     }
+  }
 }
 
 bool simplify(LastTokens &last) {

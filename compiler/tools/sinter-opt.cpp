@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // sinter-opt: text in, passes, text out. What the text tests drive, and what one looks at a pass with.
+#include "compiler/tools/ConfigHoles.h"
 #include "ir/Diagnostics.h"
-#include "ir/JsonAttr.h"
-#include "ir/Parser.h"
 #include "ir/Try.h"
 #include "passes/Pass.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 
 using namespace sinter;
 namespace cl = llvm::cl;
@@ -43,6 +41,8 @@ cl::opt<std::string> configPath("config", cl::desc("read a model description, wi
                                 cl::value_desc("file"), cl::cat(category));
 cl::opt<std::string> architecture("architecture", cl::desc("the model of the description to read"),
                                   cl::value_desc("name"), cl::cat(category));
+cl::opt<std::string> matrixType("matrix-type", cl::desc("element type of a description's matrices; dtype by default"),
+                                cl::cat(category));
 cl::opt<std::string> kvType("kv-type", cl::desc("element type of the KV cache"), cl::init("f32"), cl::cat(category));
 cl::opt<std::string> activations("activations", cl::desc("inputs of matmuls with quantized weights: i8 or f32"),
                                  cl::init("i8"), cl::cat(category));
@@ -130,52 +130,12 @@ llvm::Expected<RunOptions> runOptions() {
   return run;
 }
 
-llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readFile(llvm::StringRef path) {
-  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/true);
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readInput() {
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(inputPath, /*IsText=*/true);
   if (!buffer)
-    return badOption(path + ": cannot read: " + buffer.getError().message());
+    return badOption(inputPath + ": cannot read: " + buffer.getError().message());
   return std::move(*buffer);
 }
-
-/// What fills the holes when no checkpoint is there: a config as importers normalise it, whose dtype all weights have.
-class ConfigHoles {
-public:
-  llvm::Expected<Holes> read() {
-    TRY_ASSIGN(buffer, readFile(configPath));
-    auto json = llvm::json::parse(buffer->getBuffer());
-    if (!json)
-      return badOption(configPath + ": " + llvm::toString(json.takeError()));
-    if (!json->getAsObject())
-      return badOption(configPath + ": expected a JSON object");
-    TRY_ASSIGN(dict, attrFromJson(*json->getAsObject()));
-    config = std::move(dict);
-    TRY_ASSIGN(element, takeElement());
-    Holes holes;
-    holes.config = &config;
-    holes.configOrigin = llvm::sys::path::filename(configPath).str();
-    holes.architecture = architecture;
-    holes.weightType = [element](llvm::StringRef, llvm::ArrayRef<int64_t> shape) -> llvm::Expected<Type> {
-      return Type(element, llvm::to_vector_of<Dim>(shape));
-    };
-    return holes;
-  }
-
-private:
-  /// The element type that "dtype" names; descriptions then see the type in place of the name.
-  llvm::Expected<ElementType> takeElement() {
-    for (auto &[key, value] : config)
-      if (auto *name = value.as<std::string>(); name && key == "dtype") {
-        auto element = parseElementType(*name);
-        if (!element)
-          return badOption(configPath + ": dtype: " + llvm::toString(element.takeError()));
-        value = *element;
-        return *element;
-      }
-    return badOption(configPath + ": no 'dtype' such as \"f32\" or \"bf16\"");
-  }
-
-  AttrDict config;
-};
 
 llvm::Error verifyText(llvm::StringRef text, llvm::StringRef name) {
   auto again = parseModule({text, name});
@@ -228,13 +188,11 @@ std::vector<std::string> splitParts(llvm::StringRef text) {
 }
 
 llvm::Error runAll(bool &failed) {
-  ConfigHoles configHoles;
-  Holes holes;
-  if (!configPath.empty()) {
-    TRY_ASSIGN(filled, configHoles.read());
-    holes = std::move(filled);
-  }
-  TRY_ASSIGN(input, readFile(inputPath));
+  ConfigHoles config;
+  if (!configPath.empty())
+    TRY(config.read(configPath, architecture, matrixType));
+  const Holes &holes = config.holes();
+  TRY_ASSIGN(input, readInput());
   if (!splitInput)
     return process(*input, holes);
   for (auto [i, part] : llvm::enumerate(splitParts(input->getBuffer()))) {
