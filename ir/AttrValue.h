@@ -60,9 +60,15 @@ template <> struct AttrCodec<double> {
 template <> struct AttrCodec<ElementType> {
   static constexpr const char *expected = "an element type";
   static AttrValue encode(ElementType v) { return v; }
+  /// Also the names that configs use: "bfloat16".
   static bool decode(const AttrValue &a, ElementType &out) {
-    auto *v = a.as<ElementType>();
-    return v ? (out = *v, true) : false;
+    if (auto *v = a.as<ElementType>())
+      return out = *v, true;
+    auto *name = a.as<std::string>();
+    if (!name || (*name != "float32" && *name != "float16" && *name != "bfloat16"))
+      return false;
+    out = *name == "float32" ? Scalar::F32 : *name == "float16" ? Scalar::F16 : Scalar::BF16;
+    return true;
   }
 };
 template <typename T> struct AttrCodec<std::optional<T>> {

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sizes, places and bytes of packed weights.
+#include "codegen/WeightTable.h"
+#include "codegen/cpu/PackLinear.h"
+#include "ir/Interpreter.h"
+#include "ir/Try.h"
+#include "llvm/Support/MathExtras.h"
+#include <cstring>
+
+namespace sinter {
+
+namespace {
+
+constexpr uint64_t itemAlignment = 64; ///< a cache line, and the widest vector
+
+uint64_t sizeOf(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights) {
+  const Type &type = weights[0]->type;
+  switch (layout) {
+  case WeightItem::Layout::Linear:
+  case WeightItem::Layout::Swiglu:
+    return weights.size() * packedLinearBytes(type.element, type.dim(0).number(), type.dim(1).number());
+  case WeightItem::Layout::Vector:
+    return type.numElements() * scalarSize(type.element.scalar());
+  case WeightItem::Layout::Floats:
+  case WeightItem::Layout::Constant:
+    return type.numElements() * sizeof(float);
+  }
+  llvm_unreachable("a layout without a size");
+}
+
+void storeAs(ElementType element, llvm::ArrayRef<float> values, uint8_t *out) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, &values[i], sizeof(bits));
+    if (element.scalar() == Scalar::F32) {
+      std::memcpy(out + 4 * i, &bits, 4);
+    } else if (element.scalar() == Scalar::BF16) {
+      uint16_t half = uint16_t(bits >> 16); // exact: it came from the file as bfloat16
+      std::memcpy(out + 2 * i, &half, 2);
+    } else {
+      _Float16 half = _Float16(values[i]);
+      std::memcpy(out + 2 * i, &half, 2);
+    }
+  }
+}
+
+llvm::Error packVector(const WeightTensor &tensor, ElementType element, llvm::MutableArrayRef<uint8_t> out) {
+  std::vector<float> values(tensor.type.numElements());
+  TRY(tensor.readFloats(0, 1, values));
+  storeAs(element, values, out.data());
+  return llvm::Error::success();
+}
+
+/// Constant ops have no inputs, so an interpreter without weights or tokens can run them.
+llvm::Error packConstant(const Op &op, llvm::MutableArrayRef<uint8_t> out) {
+  Module module;
+  Graph &graph = module.addGraph("constant");
+  Op &copy = op.cloneInto(graph, [](Value &v) -> Value & { return v; });
+  graph.addReturn(copy.result());
+  RandomWeights none(0);
+  KvState kv;
+  Evaluator evaluator(graph, none, kv);
+  EvalStep step;
+  TRY(evaluator.run(step, {}));
+  storeAs(Scalar::F32, evaluator[copy.result()].data, out.data());
+  return llvm::Error::success();
+}
+
+} // namespace
+
+llvm::Expected<size_t> WeightTable::add(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights) {
+  for (size_t i = 0; i < items.size(); ++i)
+    if (items[i].layout == layout && llvm::ArrayRef<const Value *>(items[i].weights) == weights)
+      return i;
+  if (layout == WeightItem::Layout::Linear || layout == WeightItem::Layout::Swiglu) {
+    auto format = packedFormat(weights[0]->type.element, weights[0]->type.dim(1).number());
+    if (!format)
+      return llvm::joinErrors(llvm::createStringError(weights[0]->str()), format.takeError());
+  }
+  WeightItem item{layout, {weights.begin(), weights.end()}};
+  item.offset = end;
+  item.size = sizeOf(layout, weights);
+  end = llvm::alignTo(item.offset + item.size, itemAlignment);
+  items.push_back(item);
+  return items.size() - 1;
+}
+
+llvm::Error packWeight(const WeightItem &item, const TensorLookup &find, llvm::MutableArrayRef<uint8_t> out) {
+  if (item.layout == WeightItem::Layout::Constant)
+    return packConstant(*item.weights[0]->def(), out);
+  llvm::SmallVector<const WeightTensor *, 2> tensors;
+  for (const Value *w : item.weights) {
+    tensors.push_back(find(w->name));
+    if (!tensors.back())
+      return llvm::createStringError("no tensor '" + w->name + "'");
+  }
+  switch (item.layout) {
+  case WeightItem::Layout::Linear:
+  case WeightItem::Layout::Swiglu:
+    return packLinear(tensors, item.layout == WeightItem::Layout::Swiglu, out);
+  case WeightItem::Layout::Vector:
+    return packVector(*tensors[0], item.weights[0]->type.element, out);
+  default:
+    return packVector(*tensors[0], Scalar::F32, out);
+  }
+}
+
+} // namespace sinter

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of the emitted files.
+#include "codegen/cpu/CpuEmit.h"
+#include "ir/AttrValue.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <map>
+
+namespace sinter {
+
+namespace {
+
+/// "linear<LinearConfig{.k = 576}>(step, args, worker);", one line a call.
+std::string bodyOf(const KernelLaunch &launch) {
+  std::string body;
+  for (const TemplateCall &c : launch.calls)
+    body += llvm::formatv("  {0}<{1}{{{2}}>(step, args, worker);\n", c.function, c.config, c.fields.str()).str();
+  return body;
+}
+
+/// Scratch that a call needs of every thread, as an expression.
+std::string scratchOf(const TemplateCall &c) {
+  if (c.config == "LinearConfig")
+    return llvm::formatv("linearScratchBytes<LinearConfig{{{0}}>()", c.fields.str()).str();
+  return llvm::formatv("uint64_t({0}{{{1}}.scratchBytes())", c.config, c.fields.str()).str();
+}
+
+std::string kernelText(llvm::StringRef name, const KernelLaunch &launch) {
+  llvm::SetVector<llvm::StringRef> headers;
+  std::string scratch;
+  for (const TemplateCall &c : launch.calls) {
+    headers.insert(c.header);
+    scratch += (scratch.empty() ? "" : ", ") + scratchOf(c);
+  }
+  std::string text = "// " + str(*launch.op);
+  if (launch.op->loc.line)
+    text += llvm::formatv("      ({0}:{1})", launch.op->loc.file, launch.op->loc.line).str();
+  text += "\n";
+  for (llvm::StringRef header : headers)
+    text += llvm::formatv("#include \"{0}\"\n", header).str();
+  text += "#include <algorithm>\n\nusing namespace sinter::cpu;\n\n";
+  text += llvm::formatv("extern \"C\" void {0}(const sinter::rt::Step &step, const sinter::rt::Args &args, "
+                        "const sinter::rt::Worker &worker) {{\n{1}}\n",
+                        name, bodyOf(launch))
+              .str();
+  text += llvm::formatv("extern \"C\" const uint64_t {0}_scratch = std::max<uint64_t>({{{1}});\n", name, scratch).str();
+  return text;
+}
+
+llvm::StringRef kindName(Buffer::Kind kind) {
+  switch (kind) {
+  case Buffer::Kind::Weight:
+    return "Weight";
+  case Buffer::Kind::Value:
+    return "Value";
+  case Buffer::Kind::KvLayer:
+    return "KvLayer";
+  case Buffer::Kind::Logits:
+    return "Logits";
+  }
+  llvm_unreachable("a buffer without a kind");
+}
+
+std::string quoted(llvm::StringRef s) { return AttrValue(s.str()).str(); }
+
+std::string number(double v) { return AttrValue(v).str(); }
+
+/// Buffers of every launch as one array, and the launches that point into it.
+void launchTables(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels, llvm::raw_ostream &os) {
+  os << "constexpr Arg buffers[] = {\n";
+  for (const KernelLaunch &l : plan.launches) {
+    os << "    ";
+    for (const Buffer &b : l.buffers)
+      os << llvm::formatv("{{ArgKind::{0}, {1}}, ", kindName(b.kind), b.offset);
+    os << "\n";
+  }
+  os << "};\n\nconstexpr Launch launches[] = {\n";
+  size_t at = 0;
+  for (auto [l, kernel] : llvm::zip_equal(plan.launches, kernels)) {
+    os << llvm::formatv("    {{{0}, {1}, \"{0}\", buffers + {2}, {3}, {4}, {5}, {6}},\n", kernel, quoted(str(*l.op)), at,
+                        l.buffers.size(), l.op->layer, number(l.weightBytes), number(l.flopsPerToken));
+    at += l.buffers.size();
+  }
+  os << "};\n\n";
+}
+
+std::string planText(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels, const Target &target,
+                     const PlanFacts &facts) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "// The launch plan of " << facts.model << " for " << target.name << ".\n"
+     << "#include \"runtime/abi/Plan.h\"\n#include <algorithm>\n\nusing namespace sinter::rt;\n\n";
+  llvm::SetVector<llvm::StringRef> distinct(kernels.begin(), kernels.end());
+  for (llvm::StringRef k : distinct)
+    os << llvm::formatv("extern \"C\" void {0}(const Step &, const Args &, const Worker &);\n"
+                        "extern \"C\" const uint64_t {0}_scratch;\n",
+                        k);
+  os << "\nnamespace {\n";
+  launchTables(plan, kernels, os);
+  os << llvm::formatv("constexpr Bucket buckets[] = {{{{{0}, launches, {1}}};\n} // namespace\n\n", facts.maxStepTokens,
+                      plan.launches.size());
+  os << "extern \"C\" const Plan sinterPlan = {\n";
+  auto field = [&](llvm::StringRef name, const llvm::Twine &value) {
+    os << "    ." << name << " = " << value << ",\n";
+  };
+  field("model", quoted(facts.model));
+  field("target", quoted(target.name));
+  field("cpuFeatures", quoted(target.cpuFeatures));
+  field("vocabSize", llvm::Twine(plan.vocabSize));
+  field("numLayers", llvm::Twine(plan.numLayers));
+  field("hiddenSize", llvm::Twine(plan.hiddenSize));
+  field("maxSeqLen", llvm::Twine(facts.maxSeqLen));
+  field("maxStepTokens", llvm::Twine(facts.maxStepTokens));
+  field("maxSeqs", llvm::Twine(facts.maxSeqs));
+  field("maxStepLogits", llvm::Twine(facts.maxStepLogits));
+  field("kvBlockTokens", llvm::Twine(plan.kvBlockTokens));
+  field("kvBlockBytes", llvm::Twine(plan.kvBlockBytes));
+  field("arenaBytes", llvm::Twine(plan.arenaBytes));
+  field("scratchBytes", "std::max({" + llvm::join(llvm::map_range(distinct, [](auto k) { return (k + "_scratch").str(); }), ", ") + "})");
+  field("weightsBytes", llvm::Twine(plan.weights.bytes()));
+  field("buckets", "buckets");
+  field("numBuckets", "1");
+  os << "};\n";
+  return text;
+}
+
+} // namespace
+
+std::vector<SourceFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts) {
+  std::vector<SourceFile> files;
+  std::map<std::string, std::string> kernelOfBody;
+  std::vector<std::string> kernels;
+  for (const KernelLaunch &launch : plan.launches) {
+    auto [it, isNew] = kernelOfBody.try_emplace(bodyOf(launch));
+    if (isNew) {
+      it->second = llvm::formatv("k{0:02}_{1}", files.size(), launch.op->kernel).str();
+      files.push_back({it->second + ".cpp", kernelText(it->second, launch)});
+    }
+    kernels.push_back(it->second);
+  }
+  files.push_back({"plan.cpp", planText(plan, kernels, target, facts)});
+  return files;
+}
+
+} // namespace sinter

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// One function an op: the template that serves it, its config, its buffers in the order of the template's args.
+#include "codegen/cpu/CpuSelect.h"
+#include "codegen/cpu/PackLinear.h"
+#include "ir/Ops.h"
+#include "ir/Try.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "templates/cpu/kv_cache.h"
+#include <cmath>
+
+namespace sinter {
+
+namespace {
+
+using Layout = WeightItem::Layout;
+
+llvm::StringRef elementName(const ElementType &e) {
+  if (e.isQuantized())
+    return "Element::Q8";
+  switch (e.scalar()) {
+  case Scalar::F16:
+    return "Element::F16";
+  case Scalar::BF16:
+    return "Element::BF16";
+  default:
+    return "Element::F32";
+  }
+}
+
+cpu::Element elementOf(const ElementType &e) {
+  if (e.isQuantized())
+    return cpu::Element::Q8;
+  return e.scalar() == Scalar::F16 ? cpu::Element::F16 : e.scalar() == Scalar::BF16 ? cpu::Element::BF16 : cpu::Element::F32;
+}
+
+int64_t columns(const Value &v) { return v.type.dim(-1).number(); }
+
+std::string formatText(const cpu::WeightFormat &f) {
+  ConfigText text;
+  if (!f.quantized())
+    return ("{" + text.code("element", f.element == cpu::Element::F16    ? "Element::F16"
+                                       : f.element == cpu::Element::BF16 ? "Element::BF16"
+                                                                         : "Element::F32")
+                      .str() +
+            "}")
+        .str();
+  text.field("bits", int64_t(f.bits)).field("isSigned", f.isSigned).field("hasMin", f.hasMin);
+  text.field("subBits", int64_t(f.subBits)).field("group", int64_t(f.group)).field("super", int64_t(f.super));
+  return ("{" + text.str() + "}").str();
+}
+
+cpu::KvConfig kvConfig(int64_t kvHeads, int64_t headDim, const ElementType &type) {
+  return {int(kvHeads), int(headDim), int(cpuKvBlockTokens), elementOf(type)};
+}
+
+std::string kvText(int64_t kvHeads, int64_t headDim, const ElementType &type) {
+  ConfigText text;
+  text.field("kvHeads", kvHeads).field("headDim", headDim).field("blockTokens", cpuKvBlockTokens);
+  text.code("type", elementName(type));
+  return ("{" + text.str() + "}").str();
+}
+
+class Selector {
+public:
+  explicit Selector(const Graph &graph) : graph(graph) {
+    for (auto &r : graph.returns())
+      logits = r->get();
+  }
+
+  llvm::Expected<LaunchPlan> run() {
+    for (auto &op : graph.ops()) {
+      if (op->isConstant())
+        continue; // computed at compile time, held with the weights
+      launch = KernelLaunch{op.get(), {}, {}};
+      TRY(select(*op));
+      plan.launches.push_back(std::move(launch));
+    }
+    plan.kvBlockTokens = cpuKvBlockTokens;
+    plan.vocabSize = columns(*logits);
+    return std::move(plan);
+  }
+
+private:
+  llvm::Error select(const Op &op) {
+    if (op.kernel.empty())
+      return llvm::createStringError("the cpu target has no kernel for: " + str(op));
+    using llvm::Error;
+    return llvm::TypeSwitch<const Op *, Error>(&op)
+        .Case<Embed, RmsNorm, HeadRmsNorm, Add, AddBias, AddRmsNorm, Linear, SiluMul, SwigluLinear, ApplyRope, AppendKv,
+              PagedAttention, RopeAppend, LastTokens, Slice, Cast>([&](auto *o) { return lower(*o); })
+        .Default([](const Op *o) { return llvm::createStringError("the cpu target has no kernel for: " + str(*o)); });
+  }
+
+  // Buffers
+
+  llvm::Error weight(Layout layout, llvm::ArrayRef<const Value *> weights, bool streamed = true) {
+    TRY_ASSIGN(index, plan.weights.add(layout, weights));
+    launch.buffers.push_back({Buffer::Kind::Weight, plan.weights[index].offset});
+    if (streamed)
+      launch.weightBytes += double(plan.weights[index].size);
+    return llvm::Error::success();
+  }
+
+  void value(const Value &v) {
+    if (&v == logits) {
+      launch.buffers.push_back({Buffer::Kind::Logits, 0});
+    } else {
+      assert(v.offset >= 0 && "plan-memory gave this value no place");
+      launch.buffers.push_back({Buffer::Kind::Value, uint64_t(v.offset)});
+    }
+  }
+
+  /// An operand that is a value of the step, a row vector of the checkpoint, or a constant.
+  llvm::Error operand(const Value &v) {
+    if (v.def() && v.def()->isConstant())
+      return weight(Layout::Constant, {&v}, /*streamed=*/false);
+    if (v.isWeight())
+      return weight(Layout::Vector, {&v});
+    value(v);
+    return llvm::Error::success();
+  }
+
+  void kvLayer(int64_t layer, const cpu::KvConfig &config) {
+    launch.buffers.push_back({Buffer::Kind::KvLayer, uint64_t(layer)});
+    plan.kvBlockBytes = uint64_t(config.blockBytes());
+    plan.numLayers = std::max(plan.numLayers, layer + 1);
+  }
+
+  // Calls
+
+  ConfigText &call(llvm::StringRef header, llvm::StringRef function, llvm::StringRef config) {
+    launch.calls.push_back({header, function, config, {}});
+    return launch.calls.back().fields;
+  }
+
+  static llvm::StringRef rowsOf(const Value &v) { return v.type.dim(0) == Dim::S ? "Rows::Logits" : "Rows::Tokens"; }
+
+  llvm::Error lower(const Embed &op) {
+    const Type &table = op.table.type();
+    TRY_ASSIGN(format, packedFormat(table.element, table.dim(1).number()));
+    plan.hiddenSize = table.dim(1).number();
+    TRY(weight(Layout::Linear, {&op.table.get()}, /*streamed=*/false));
+    value(op.result());
+    call("templates/cpu/embed.h", "embed", "EmbedConfig")
+        .field("hidden", table.dim(1).number())
+        .code("table", formatText(format))
+        .code("out", elementName(op.result().type.element));
+    return llvm::Error::success();
+  }
+
+  llvm::Error lower(const RmsNorm &op) {
+    call("templates/cpu/norm.h", "rmsNorm", "RmsNormConfig")
+        .field("hidden", columns(op.x))
+        .field("eps", *op.eps)
+        .code("in", elementName(op.x.type().element))
+        .code("weight", elementName(op.weight.type().element))
+        .code("out", elementName(op.result().type.element))
+        .code("rows", rowsOf(op.result()));
+    return operandsThenResults(op);
+  }
+
+  llvm::Error lower(const HeadRmsNorm &op) {
+    int64_t headDim = columns(op.weight);
+    call("templates/cpu/norm.h", "headRmsNorm", "HeadRmsNormConfig")
+        .field("heads", columns(op.x) / headDim)
+        .field("headDim", headDim)
+        .field("eps", *op.eps)
+        .code("in", elementName(op.x.type().element))
+        .code("weight", elementName(op.weight.type().element))
+        .code("out", elementName(op.result().type.element));
+    return operandsThenResults(op);
+  }
+
+  llvm::Error lower(const AddRmsNorm &op) {
+    call("templates/cpu/norm.h", "addRmsNorm", "AddRmsNormConfig")
+        .field("hidden", columns(op.x))
+        .field("eps", *op.eps)
+        .code("x", elementName(op.x.type().element))
+        .code("residual", elementName(op.delta.type().element))
+        .code("weight", elementName(op.weight.type().element))
+        .code("sum", elementName(op.result(0).type.element))
+        .code("out", elementName(op.result(1).type.element))
+        .code("rows", rowsOf(op.result()));
+    return operandsThenResults(op);
+  }
+
+  llvm::Error binary(const Op &op, llvm::StringRef function, const Value &a, const Value &b) {
+    call("templates/cpu/elementwise.h", function, "BinaryConfig")
+        .field("columns", columns(a))
+        .code("a", elementName(a.type.element))
+        .code("b", elementName(b.type.element))
+        .code("out", elementName(op.result().type.element))
+        .code("rows", rowsOf(op.result()));
+    return operandsThenResults(op);
+  }
+  llvm::Error lower(const Add &op) { return binary(op, "add", op.a, op.b); }
+  llvm::Error lower(const AddBias &op) { return binary(op, "addBias", op.x, op.bias); }
+  llvm::Error lower(const SiluMul &op) { return binary(op, "siluMul", op.gate, op.up); }
+
+  llvm::Error copy(const Op &op, llvm::StringRef function, const Value &x, int64_t begin) {
+    call("templates/cpu/elementwise.h", function, "CopyConfig")
+        .field("columns", columns(op.result()))
+        .field("begin", begin)
+        .field("inColumns", columns(x))
+        .code("in", elementName(x.type.element))
+        .code("out", elementName(op.result().type.element))
+        .code("rows", rowsOf(op.result()));
+    return operandsThenResults(op);
+  }
+  llvm::Error lower(const Slice &op) { return copy(op, "sliceColumns", op.x, op.begin); }
+  llvm::Error lower(const Cast &op) { return copy(op, "cast", op.x, 0); }
+  llvm::Error lower(const LastTokens &op) { return copy(op, "lastTokens", op.x, 0); }
+
+  llvm::Error lower(const ApplyRope &op) {
+    call("templates/cpu/rope.h", "rope", "RopeConfig")
+        .field("heads", columns(op.x) / columns(op.table))
+        .field("headDim", columns(op.table))
+        .code("in", elementName(op.x.type().element))
+        .code("out", elementName(op.result().type.element));
+    TRY(operand(op.x)); // positions are the step's
+    TRY(operand(op.table));
+    value(op.result());
+    return llvm::Error::success();
+  }
+
+  llvm::Error lower(const AppendKv &op) {
+    int64_t kvHeads = columns(op.k) / op.headDim;
+    call("templates/cpu/kv_append.h", "appendKv", "AppendKvConfig")
+        .code("kv", kvText(kvHeads, op.headDim, op.kvType))
+        .code("in", elementName(op.k.type().element));
+    value(op.k);
+    value(op.v);
+    kvLayer(op.layer, kvConfig(kvHeads, op.headDim, op.kvType));
+    return llvm::Error::success();
+  }
+
+  llvm::Error lower(const RopeAppend &op) {
+    ConfigText &config = call("templates/cpu/rope_append.h", "ropeAppend", "RopeAppendConfig")
+                             .field("heads", *op.heads)
+                             .code("kv", kvText(op.kvHeads, op.headDim, op.kvType))
+                             .field("norm", !op.qNorm.empty())
+                             .field("eps", op.qNorm.empty() ? 0.0 : *op.eps)
+                             .code("in", elementName(op.qkv.type().element));
+    if (!op.qNorm.empty())
+      config.code("normWeight", elementName(op.qNorm[0].type.element));
+    config.code("out", elementName(op.result().type.element));
+    value(op.qkv);
+    TRY(operand(op.table));
+    for (const NamedOperands *norm : {&op.qNorm, &op.kNorm})
+      if (!norm->empty())
+        TRY(operand((*norm)[0]));
+    kvLayer(op.layer, kvConfig(op.kvHeads, op.headDim, op.kvType));
+    value(op.result());
+    return llvm::Error::success();
+  }
+
+  llvm::Error lower(const PagedAttention &op) {
+    double scale = op.scale != 0 ? *op.scale : 1 / std::sqrt(double(op.headDim));
+    call("templates/cpu/attention.h", "pagedAttention", "AttentionConfig")
+        .field("heads", columns(op.q) / op.headDim)
+        .code("kv", kvText(op.kvHeads, op.headDim, op.kvType))
+        .field("scale", scale)
+        .code("in", elementName(op.q.type().element))
+        .code("out", elementName(op.result().type.element));
+    value(op.q);
+    kvLayer(op.layer, kvConfig(op.kvHeads, op.headDim, op.kvType));
+    value(op.result());
+    return llvm::Error::success();
+  }
+
+  /// The fields that every matmul has. Args: x, then `weights` packed streams, biases, the residual, y.
+  llvm::Error matmul(const Op &op, const Value &x, const Value &w, ConfigText &config) {
+    TRY_ASSIGN(format, packedFormat(w.type.element, columns(w)));
+    config.field("k", columns(w)).field("n", w.type.dim(0).number()).code("weight", formatText(format));
+    config.code("x", elementName(x.type.element)).code("out", elementName(op.result().type.element));
+    config.code("rows", rowsOf(op.result()));
+    return llvm::Error::success();
+  }
+
+  llvm::Error lower(const Linear &op) {
+    int64_t count = int64_t(op.weights.size()), column = 0;
+    int64_t firstBias = 1 + count, residual = firstBias + int64_t(op.bias.size());
+    int64_t out = residual + int64_t(op.residual.size());
+    TRY(operand(op.x));
+    for (int64_t i = 0; i < count; ++i) {
+      const Value &w = op.weights[i];
+      ConfigText &config = call("templates/cpu/linear.h", "linear", "LinearConfig");
+      TRY(matmul(op, op.x, w, config));
+      config.field("outStride", columns(op.result())).field("outColumn", column);
+      column += w.type.dim(0).number();
+      if (!op.residual.empty())
+        config.code("residual", elementName(op.residual[0].type.element));
+      config.field("argX", int64_t(0)).field("argWeight", 1 + i).field("argOut", out);
+      if (!op.bias.empty())
+        config.field("argBias", firstBias + i);
+      if (!op.residual.empty())
+        config.field("argResidual", residual);
+      TRY(weight(Layout::Linear, {&w}));
+      launch.flopsPerToken += 2.0 * double(w.type.numElements());
+    }
+    for (auto &b : op.bias.uses())
+      TRY(weight(Layout::Floats, {b->get()}));
+    for (auto &r : op.residual.uses())
+      value(*r->get());
+    value(op.result());
+    return llvm::Error::success();
+  }
+
+  llvm::Error lower(const SwigluLinear &op) {
+    ConfigText &config = call("templates/cpu/linear.h", "linear", "LinearConfig");
+    TRY(matmul(op, op.x, op.gate, config));
+    config.field("swiglu", true).field("argOut", int64_t(2 + op.bias.size()));
+    if (!op.bias.empty())
+      config.field("argBias", int64_t(2)).field("argUpBias", int64_t(3));
+    TRY(operand(op.x));
+    TRY(weight(Layout::Swiglu, {&op.gate.get(), &op.up.get()}));
+    for (auto &b : op.bias.uses())
+      TRY(weight(Layout::Floats, {b->get()}));
+    value(op.result());
+    launch.flopsPerToken = 4.0 * double(op.gate.type().numElements());
+    return llvm::Error::success();
+  }
+
+  llvm::Error operandsThenResults(const Op &op) {
+    for (Use *use : op.operands())
+      TRY(operand(*use->get()));
+    for (auto &r : op.results())
+      value(*r);
+    return llvm::Error::success();
+  }
+
+  const Graph &graph;
+  const Value *logits = nullptr;
+  LaunchPlan plan;
+  KernelLaunch launch{};
+};
+
+} // namespace
+
+llvm::Expected<LaunchPlan> selectCpu(const Graph &step) { return Selector(step).run(); }
+
+} // namespace sinter
