@@ -94,7 +94,7 @@ double readBandwidth() {
   constexpr size_t bytes = size_t(256) << 20;
   static std::byte *memory = allocate(bytes);
   std::memset(memory, 1, bytes);
-  double seconds = best(7, [&](const rt::Worker &w) {
+  double seconds = best(21, [&](const rt::Worker &w) {
     auto mine = w.range(int64_t(bytes), 4096);
     I32x16 sum[4] = {zeroI(), zeroI(), zeroI(), zeroI()};
     for (int64_t i = mine.begin; i < mine.end; i += 256)
@@ -113,10 +113,11 @@ struct Job {
 };
 
 template <LinearConfig C>
-Job makeJob(std::byte *x, std::byte *y) {
+Job makeJob(std::byte *x, std::byte *y, std::byte *&arena) {
   int64_t columns = C.n * (C.swiglu ? 2 : 1);
   int64_t bytes = packedBytes(C.weight, columns, C.k);
-  std::byte *weights = allocate(size_t(bytes));
+  std::byte *weights = arena;
+  arena += bytes;
   std::mt19937_64 random(1);
   // 0x1c.. is a small positive number in float16, bfloat16 and float32 alike, and any code is a code.
   for (int64_t i = 0; i < bytes / 8; ++i)
@@ -150,15 +151,16 @@ template <WeightFormat F, WeightFormat Down, Element X>
 void report(const char *name, double instructionPeak, double bandwidth) {
   constexpr Element hidden = X == Element::Q8 ? Element::Q8 : X;
   std::byte *x = makeRows<X>(576), *wide = makeRows<X>(1536), *y = allocate(promptTokens * 49152 * 4);
+  std::byte *arena = allocate(300 << 20); // all weights, one after the other, as in an executable
   std::vector<Job> jobs;
   for (int l = 0; l < layers; ++l) {
-    jobs.push_back(makeJob<LinearConfig{.k = 576, .n = 960, .weight = F, .x = X}>(x, y));
-    jobs.push_back(makeJob<LinearConfig{.k = 576, .n = 576, .weight = F, .x = X}>(x, y));
+    jobs.push_back(makeJob<LinearConfig{.k = 576, .n = 960, .weight = F, .x = X}>(x, y, arena));
+    jobs.push_back(makeJob<LinearConfig{.k = 576, .n = 576, .weight = F, .x = X}>(x, y, arena));
     jobs.push_back(
-        makeJob<LinearConfig{.k = 576, .n = 1536, .weight = F, .x = X, .out = hidden, .swiglu = true}>(x, y));
-    jobs.push_back(makeJob<LinearConfig{.k = 1536, .n = 576, .weight = Down, .x = X}>(wide, y));
+        makeJob<LinearConfig{.k = 576, .n = 1536, .weight = F, .x = X, .out = hidden, .swiglu = true}>(x, y, arena));
+    jobs.push_back(makeJob<LinearConfig{.k = 1536, .n = 576, .weight = Down, .x = X}>(wide, y, arena));
   }
-  Job head = makeJob<LinearConfig{.k = 576, .n = 49152, .weight = F, .x = X}>(x, y);
+  Job head = makeJob<LinearConfig{.k = 576, .n = 49152, .weight = F, .x = X}>(x, y, arena);
 
   rt::Step step;
   step.numTokens = promptTokens;
@@ -166,7 +168,7 @@ void report(const char *name, double instructionPeak, double bandwidth) {
   double layer = 0, operations = 0;
   for (int j = 0; j < 4; ++j) {
     const Job &job = jobs[size_t(j)];
-    double seconds = best(15, [&](const rt::Worker &w) { job.kernel(step, rt::Args{job.pointers.data()}, w); });
+    double seconds = best(25, [&](const rt::Worker &w) { job.kernel(step, rt::Args{job.pointers.data()}, w); });
     std::printf(" %4.0f%%", 100 * job.operationsPerToken * promptTokens / seconds / instructionPeak);
     layer += seconds;
     operations += job.operationsPerToken * promptTokens;
@@ -177,7 +179,7 @@ void report(const char *name, double instructionPeak, double bandwidth) {
     double bytes = head.weightBytes;
     for (const Job &job : jobs)
       bytes += job.weightBytes;
-    double seconds = best(7, [&](const rt::Worker &w) {
+    double seconds = best(41, [&](const rt::Worker &w) {
       for (const Job &job : jobs)
         job.kernel(step, rt::Args{job.pointers.data()}, w);
       head.kernel(step, rt::Args{head.pointers.data()}, w);

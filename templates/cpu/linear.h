@@ -51,6 +51,7 @@ inline void forEachTile(int64_t count, auto f) {
 /// Some tokens of x and the panels that they meet: sums of `panels` panels from `weights` on.
 struct TileJob {
   const std::byte *weights; ///< the first panel
+  const std::byte *next;    ///< the panels that this thread reads after these
   const std::byte *x;       ///< the first token's row
   int64_t tokens;
   float *sums; ///< [tokens][sumsStride], this tile's panels
@@ -65,7 +66,7 @@ inline void runInt8(TileJob job, const LinearScratch<C> &scratch) {
   constexpr int64_t blocks = C.k / blockK;
   if (job.tokens <= P::tileTokens) {
     withCount<P::tileTokens>(job.tokens, [&](auto tokens) {
-      int8Tile<F, C.k, panels, tokens()>(PackedCodes<F, C.k, panels>{job.weights, 0}, job.x, 0, blocks,
+      int8Tile<F, C.k, panels, tokens()>(PackedCodes<F, C.k, panels>{job.weights, 0, job.next}, job.x, 0, blocks,
                                          TileSums{job.sums, job.sumsStride, true});
     });
     return;
@@ -156,16 +157,23 @@ inline void runF32(TileJob job, const LinearScratch<C> &scratch) {
   }
 }
 
-/// One unit of work: unitPanels panels, complete, for some tokens.
+/// One unit of work: unitPanels panels, complete, for some tokens. The thread goes on to units before `unitsEnd`.
 template <LinearConfig C>
-inline void linearUnit(const rt::Args &args, const LinearScratch<C> &scratch, int64_t unit, int64_t row,
-                       int64_t tokens) {
+inline void linearUnit(const rt::Args &args, const LinearScratch<C> &scratch, int64_t unit, int64_t unitsEnd,
+                       int64_t row, int64_t tokens) {
   using P = LinearPlan<C>;
   constexpr int64_t sumsStride = P::unitPanels * panelRows, panelBytes = panelLayout(C.weight, C.k).bytes;
   auto *x = args.template get<const std::byte>(C.argX) + row * P::xRowBytes;
   auto *weights = args.template get<const std::byte>(C.argWeight);
   auto run = [&]<int panels>(int64_t first) {
-    TileJob job{weights + first * panelBytes, x, tokens, scratch.sums + first % P::unitPanels * panelRows, sumsStride};
+    // Beyond this thread's last panel there is nothing to fetch ahead: these are here already.
+    int64_t next = first + panels < unitsEnd * P::unitPanels ? first + panels : first;
+    TileJob job{weights + first * panelBytes,
+                weights + next * panelBytes,
+                x,
+                tokens,
+                scratch.sums + first % P::unitPanels * panelRows,
+                sumsStride};
     if constexpr (P::int8)
       runInt8<C, panels>(job, scratch);
     else if constexpr (P::bf16)
@@ -202,7 +210,8 @@ void linear(const rt::Step &step, const rt::Args &args, const rt::Worker &worker
     auto mine = worker.range(P::units * pieces);
     for (int64_t i = mine.begin; i < mine.end; ++i) {
       int64_t at = i % pieces * piece;
-      linearUnit<C>(args, scratch, i / pieces, row + at, count - at < piece ? count - at : piece);
+      linearUnit<C>(args, scratch, i / pieces, divideUp(mine.end, pieces), row + at,
+                    count - at < piece ? count - at : piece);
     }
   }
 }

@@ -36,16 +36,30 @@ inline __attribute__((always_inline)) void storeSums(const F32x16 (&acc)[tokens]
   }
 }
 
+/// Fetches part `part` of `parts` of the `bytes` at `p` towards the core.
+template <int64_t bytes, int64_t parts>
+inline __attribute__((always_inline)) void prefetchShare(const std::byte *p, int64_t part) {
+  constexpr int64_t lines = divideUp(divideUp(bytes, 64), parts);
+#pragma GCC unroll 32
+  for (int64_t i = 0; i < lines; ++i)
+    __builtin_prefetch(p + (part * lines + i) * 64, 0, bytes <= 16384 ? 3 : 2);
+}
+
 /// Codes and scales of a tile's panels straight from the packed stream, from block `first` on.
 template <WeightFormat F, int64_t k, int panels>
 struct PackedCodes {
   const std::byte *base;
   int64_t first;
+  const std::byte *next; ///< the panels after these, wanted soon
   static constexpr int64_t panelBytes = panelLayout(F, k).bytes;
 
   I32x16 codes(int p, int64_t b, int s) const { return panel(p).codes(first + b, s); }
   F32x16 scale(int p, int64_t g) const { return panel(p).scale(first * blockK / F.group + g); }
   F32x16 minimum(int p, int64_t g) const { return panel(p).minimum(first * blockK / F.group + g); }
+
+  /// Called once a block: fetches that block's share of the next panels, in order of address. The sections of a panel
+  /// are streams too short for the hardware to follow.
+  void prefetch(int64_t b) const { prefetchShare<panels * panelBytes, k / blockK>(next, b); }
 
 private:
   QuantPanel<F, k> panel(int p) const { return {base + p * panelBytes}; }
@@ -61,6 +75,7 @@ struct UnpackedCodes {
   I32x16 codes(int p, int64_t b, int s) const { return loadBytes(bytes + p * panelBytes + (b * 8 + s) * 64); }
   F32x16 scale(int p, int64_t g) const { return load(scales + (g * panels + p) * panelRows); }
   F32x16 minimum(int p, int64_t g) const { return load(mins + (g * panels + p) * panelRows); }
+  void prefetch(int64_t) const {}
 };
 
 /// Sums of a group start here, so that the offset of stored codes needs no later correction.
@@ -87,6 +102,7 @@ inline __attribute__((always_inline)) void int8Tile(auto weights, const std::byt
   loadSums(acc, sums);
   for (int64_t b = 0; b < blocks; ++b) {
     int64_t xb = first + b;
+    weights.prefetch(b);
 #pragma GCC unroll 2
     for (int h = 0; h < halves; ++h) {
       I32x16 dots[tokens][panels];
