@@ -158,6 +158,26 @@ inline void attendTileRows(AttentionState<C> &state, const KeyTile &tile, int ro
     attendTileRows<C, rows - 1>(state, tile, row, count);
 }
 
+/// Divides the first `rows` rows of the state by the sums of their weights and writes them to y.
+template <AttentionConfig C, typename Token, typename Column>
+inline void writeRows(AttentionState<C> &state, int rows, std::byte *y, Token &&token, Column &&column) {
+  GroupBatch batch(C.columns());
+  for (int r = 0; r < rows; ++r) {
+    std::byte *row = y + token(r) * rowBytes(C.out, C.columns());
+    float *out = state.out + r * C.kv.valueDims();
+    F32x16 inverse = splat(1.0f / reduceAdd(load(state.sums + r * lanes)));
+    forVectors<C.kv.headDim>([&](int i, auto count) {
+      if constexpr (C.out == Element::Q8)
+        store(out + i, load(out + i) * inverse);
+      else
+        storeAs<C.out, count()>(row, column(r) + i, load(out + i) * inverse);
+    });
+    if constexpr (C.out == Element::Q8)
+      for (int i = 0; i < C.kv.headDim; i += q8Group)
+        batch.add(out + i, (column(r) + i) / q8Group, row);
+  }
+}
+
 /// Rows [begin, end) of a unit, from queries to results.
 template <AttentionConfig C>
 void attendRows(const rt::Step &step, const rt::Args &args, AttentionState<C> &state, const AttentionUnit &unit,
@@ -189,20 +209,7 @@ void attendRows(const rt::Step &step, const rt::Args &args, AttentionState<C> &s
     }
   }
 
-  for (int r = 0; r < rows; ++r) {
-    std::byte *y = args.get<std::byte>(2) + token(r) * rowBytes(C.out, C.columns());
-    float *out = state.out + r * C.kv.valueDims();
-    F32x16 inverse = splat(1.0f / reduceAdd(load(state.sums + r * lanes)));
-    forVectors<headDim>([&](int i, auto count) {
-      if constexpr (C.out == Element::Q8)
-        store(out + i, load(out + i) * inverse);
-      else
-        storeAs<C.out, count()>(y, column(r) + i, load(out + i) * inverse);
-    });
-    if constexpr (C.out == Element::Q8)
-      for (int i = 0; i < headDim; i += q8Group)
-        quantizeGroup(out + i, C.columns(), (column(r) + i) / q8Group, y);
-  }
+  writeRows<C>(state, rows, args.get<std::byte>(2), token, column);
 }
 
 template <AttentionConfig C>

@@ -3,7 +3,7 @@
 // nearest even; and rows that leave a kernel as the q8 records that a quantized matmul reads.
 #pragma once
 #include "templates/cpu/layout.h"
-#include "templates/cpu/quantize.h"
+#include "templates/cpu/quantize_eight.h"
 #include "templates/cpu/vector_math.h"
 #include <cstddef>
 #include <cstdint>
@@ -91,7 +91,7 @@ public:
   }
   void finish() {
     if constexpr (E == Element::Q8)
-      quantizeRow(floats, n, out);
+      quantizeWholeRow(floats, n, out);
   }
   /// What `scratch` must hold.
   static constexpr int64_t scratchBytes() { return E == Element::Q8 ? int64_t(n) * 4 : 0; }
