@@ -4,6 +4,7 @@
 #include <bit>
 #include <charconv>
 #include <cstdint>
+#include <string>
 
 namespace sinter {
 
@@ -29,6 +30,12 @@ inline double shortestDouble(float value) {
   double result = value; // stays for infinities and NaN
   std::from_chars(text, end, result);
   return result;
+}
+
+/// The shortest text that means the same double: "1e-06", "64".
+inline std::string decimal(double value) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
 } // namespace sinter

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A GGUF file as a checkpoint.
 #include "compiler/import/GgufModel.h"
+#include "llvm/ADT/STLExtras.h"
 
 namespace sinter {
 
@@ -41,10 +42,14 @@ llvm::Expected<Checkpoint> openGguf(std::shared_ptr<const SourceFile> file) {
   auto generation = generationDefaults(gguf->metadata);
   if (!generation)
     return generation.takeError();
+  auto tokenizer = ggufTokenizer(gguf->metadata, *file);
+  if (!tokenizer)
+    return tokenizer.takeError();
   Checkpoint out;
   out.config = std::move(*config);
   out.configOrigin = file->name().str();
   out.tensors = std::move(*tensors);
+  out.tokenizer = std::move(*tokenizer);
   out.generation = std::move(*generation);
   return out;
 }

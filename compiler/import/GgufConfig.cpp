@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json's keys from GGUF's metadata.
+#include "compiler/import/Floats.h"
 #include "compiler/import/GgufModel.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -63,8 +64,7 @@ private:
       if (!value)
         return value.takeError();
       if (value->value_or(0) != 0)
-        return metadata.bad(key(name), "0 or no such key (nothing here computes it)",
-                            llvm::formatv("{0}", llvm::json::Value(**value)).str());
+        return metadata.bad(key(name), "0 or no such key (nothing here computes it)", decimal(**value));
     }
     return llvm::Error::success();
   }
@@ -109,8 +109,7 @@ private:
     if (!eps)
       return eps.takeError();
     if (*eps && !(**eps > 0))
-      return metadata.bad(key("attention.layer_norm_rms_epsilon"), "a number above 0",
-                          llvm::formatv("{0}", llvm::json::Value(**eps)).str());
+      return metadata.bad(key("attention.layer_norm_rms_epsilon"), "a number above 0", decimal(**eps));
     if (*eps)
       config["rms_norm_eps"] = **eps;
     return llvm::Error::success();

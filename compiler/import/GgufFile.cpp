@@ -74,10 +74,12 @@ private:
 
   llvm::Error readInfos(std::vector<GgufTensor> &out) {
     constexpr uint64_t countAt = 8; // in the header
-    if (numTensors == 0 || numTensors > reader.remaining() / shortestInfo)
+    if (numTensors == 0)
+      return file.malformed(countAt, "number of tensors", "at least 1", "0");
+    if (numTensors > reader.remaining() / shortestInfo)
       return file.malformed(
           countAt, "number of tensors",
-          llvm::formatv("1 to {0}, as many as the file has room for", reader.remaining() / shortestInfo),
+          llvm::formatv("at most the {0} that the file has room for", reader.remaining() / shortestInfo),
           llvm::Twine(numTensors));
     llvm::StringSet<> names;
     for (uint64_t i = 0; i < numTensors; ++i) {

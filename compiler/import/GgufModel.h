@@ -35,6 +35,9 @@ llvm::Expected<std::vector<std::unique_ptr<WeightTensor>>> ggufTensors(const Ggu
 /// The divisors of the rotary frequencies that llama3 scaling is stored as. It is part of the config, not a weight.
 inline constexpr llvm::StringLiteral ropeFactorsTensor = "rope_freqs.weight";
 
+/// The serialized tokenizer of the metadata; empty when it describes none.
+llvm::Expected<std::vector<uint8_t>> ggufTokenizer(const GgufMetadata &metadata, const SourceFile &file);
+
 /// Opens a GGUF file as a checkpoint.
 llvm::Expected<Checkpoint> openGguf(std::shared_ptr<const SourceFile> file);
 

@@ -53,7 +53,7 @@ private:
   GgufMetadata::Optional<double> positive(llvm::StringRef name) const {
     auto value = metadata.number(key(name));
     if (value && *value && !(**value > 0))
-      return metadata.bad(key(name), "a number above 0", llvm::formatv("{0}", llvm::json::Value(**value)).str());
+      return metadata.bad(key(name), "a number above 0", decimal(**value));
     return value;
   }
 
@@ -71,7 +71,7 @@ private:
       return metadata.bad(key("rope.scaling.type"), "'none', 'linear' or 'yarn'", quoted(name));
     if (factor->value_or(0) < 0)
       return metadata.bad(key(older ? "rope.scale_linear" : "rope.scaling.factor"), "a number from 0 up",
-                          llvm::formatv("{0}", llvm::json::Value(**factor)).str());
+                          decimal(**factor));
     double scale = factor->value_or(0) == 0 ? 1 : **factor; // 0 is "no scaling" to llama.cpp
     if (name == "none" || (name == "linear" && scale == 1))
       return llvm::Error::success();
@@ -100,8 +100,7 @@ private:
         return value.takeError();
       double neutral = name.ends_with("attn_factor") ? 1 : 0;
       if (value->value_or(neutral) != neutral)
-        return metadata.bad(key(name), llvm::formatv("{0} or no such key", neutral).str(),
-                            llvm::formatv("{0}", llvm::json::Value(**value)).str());
+        return metadata.bad(key(name), decimal(neutral) + " or no such key", decimal(**value));
     }
     return setAttentionFactor(factor);
   }
@@ -131,7 +130,7 @@ private:
     for (size_t i = 0; i < divisors.size(); ++i) {
       divisors[i] = std::bit_cast<float>(llvm::support::endian::read32le(tensor.data.data() + 4 * i));
       if (!std::isfinite(divisors[i]) || divisors[i] <= 0)
-        return bad(tensor, "value", "finite numbers above 0", llvm::formatv("{0}", divisors[i]).str());
+        return bad(tensor, "value", "finite numbers above 0", decimal(shortestDouble(divisors[i])));
     }
     if (!setLlama3(divisors, headDim))
       rope["freq_factors"] = llvm::json::Array(llvm::map_range(divisors, shortestDouble));

@@ -3,6 +3,7 @@
 #include "compiler/import/HuggingFaceCheckpoint.h"
 #include "compiler/import/HuggingFaceConfig.h"
 #include "compiler/import/Safetensors.h"
+#include "compiler/import/TokenizerImport.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -94,6 +95,11 @@ llvm::Expected<Checkpoint> openHuggingFace(llvm::StringRef directory) {
   auto generation = readGenerationDefaults(directory, **file, json->root);
   if (!generation)
     return generation.takeError();
+  auto tokenizer = tokenizerFromHuggingFace(directory);
+  if (!tokenizer)
+    return tokenizer.takeError();
+  if (*tokenizer)
+    out.tokenizer = rt::serialize(**tokenizer);
   out.config = std::move(json->root);
   out.configOrigin = "config.json";
   out.generation = std::move(*generation);

@@ -2,6 +2,7 @@
 // LLVM's JSON parser recurses and lets a later key replace an earlier one. A scan without recursion goes first: it
 // bounds the nesting, refuses duplicate keys and notes where the outermost keys stand.
 #include "compiler/import/JsonText.h"
+#include "compiler/import/Floats.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -94,17 +95,37 @@ std::string foundAt(llvm::StringRef text, size_t offset) {
   return offset >= text.size() ? "the end" : quoted(text.substr(offset, 1));
 }
 
-/// LLVM's parse error as a problem: its text is "[line:column, byte=N]: Message".
-JsonProblem problemOf(llvm::Error error, llvm::StringRef text) {
-  std::string message = llvm::toString(std::move(error));
-  auto [place, what] = llvm::StringRef(message).split("]: ");
+/// LLVM's words for what is wrong, by their start, and what was expected then.
+constexpr std::pair<llvm::StringLiteral, llvm::StringLiteral> expectations[] = {
+    {"Text after end", "the end"},
+    {"Unexpected EOF", "a value"},
+    {"Unterminated string", "a closing quote"},
+    {"Control character", "no control character in a string"},
+    {"Invalid JSON value", "a value"},
+    {"Invalid escape", "an escape sequence"},
+    {"Invalid \\u escape", "four hexadecimal digits"}};
+
+std::string expectationOf(llvm::StringRef message) {
+  if (message.consume_front("Expected "))
+    return message.str();
+  for (auto [start, expected] : expectations)
+    if (message.starts_with(start))
+      return expected.str();
+  return "JSON (" + message.lower() + ")";
+}
+
+/// Why LLVM does not parse the text. Its error says "[line:column, byte=N]: Message", where N is one past the wrong
+/// character, or the size at the end; with a space behind the text the two differ.
+JsonProblem parseProblem(llvm::StringRef text) {
+  std::string spaced = (text + " ").str();
+  std::string error = llvm::toString(llvm::json::parse(spaced).takeError());
+  auto [place, message] = llvm::StringRef(error).split("]: ");
   size_t offset = 0;
   bool noOffset = place.rsplit("byte=").second.getAsInteger(10, offset);
   assert(!noOffset && "LLVM's JSON errors state the byte");
-  std::string lower = what.lower();
-  llvm::StringRef expected = lower;
-  expected.consume_front("expected ");
-  return {offset, noOffset ? lower : expected.str(), foundAt(text, offset)};
+  bool pointsAtIt = noOffset || message.starts_with("Text after end");
+  size_t wrong = pointsAtIt || offset == 0 ? offset : offset - 1;
+  return {std::min(wrong, text.size()), expectationOf(message), foundAt(text, wrong)};
 }
 
 struct Parsed {
@@ -119,8 +140,10 @@ MaybeProblem parse(llvm::StringRef text, Parsed &out) {
   if (MaybeProblem problem = scanner.scan())
     return problem;
   llvm::Expected<llvm::json::Value> root = llvm::json::parse(text);
-  if (!root)
-    return problemOf(root.takeError(), text);
+  if (!root) {
+    llvm::consumeError(root.takeError());
+    return parseProblem(text);
+  }
   if (!root->getAsObject())
     return JsonProblem{text.find_first_not_of(" \t\r\n"), "an object", describe(*root)};
   out = {std::move(*root), std::move(scanner.outermostKeys)};
@@ -165,7 +188,7 @@ std::string describe(const llvm::json::Value &value) {
   case llvm::json::Value::Boolean:
     return *value.getAsBoolean() ? "true" : "false";
   case llvm::json::Value::Number:
-    return llvm::formatv("{0}", value).str();
+    return decimal(*value.getAsNumber());
   case llvm::json::Value::String:
     return quoted(*value.getAsString());
   case llvm::json::Value::Array:

@@ -160,13 +160,13 @@ llvm::Expected<Type> typeOf(const SourceFile &file, const Entry &entry) {
   if (dtype == std::end(dtypes))
     return file.malformed(entry.offset, "dtype of tensor " + quoted(entry.name), "F32, F16 or BF16",
                           quoted(entry.dtype));
-  uint64_t bytes = 0;
-  if (__builtin_mul_overflow(entry.elements, uint64_t(scalarSize(dtype->scalar)), &bytes) ||
-      bytes != entry.end - entry.begin)
+  Type type(dtype->scalar, entry.shape);
+  uint64_t available = entry.end - entry.begin, size = scalarSize(dtype->scalar);
+  if (available % size || available / size != entry.elements)
     return file.malformed(entry.offset, "data_offsets of tensor " + quoted(entry.name),
-                          llvm::formatv("{0} bytes for {1}", bytes, Type(dtype->scalar, entry.shape)),
-                          llvm::Twine(entry.end - entry.begin));
-  return Type(dtype->scalar, entry.shape);
+                          llvm::formatv("{0} elements of {1} bytes for {2}", entry.elements, size, type),
+                          countOf(available, "byte"));
+  return type;
 }
 
 } // namespace

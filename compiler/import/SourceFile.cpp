@@ -43,10 +43,13 @@ llvm::Error SourceFile::error(const llvm::Twine &message) const {
 std::string quoted(llvm::StringRef text) {
   constexpr size_t longest = 80;
   std::string out = "'";
-  llvm::raw_string_ostream os(out);
-  llvm::printEscapedString(text.take_front(longest), os);
-  os << (text.size() > longest ? "...'" : "'");
-  return out;
+  for (unsigned char c : text.take_front(longest)) {
+    if (llvm::isPrint(c) && c != '\\')
+      out += char(c);
+    else
+      out += llvm::formatv("\\x{0:x-2}", c).str();
+  }
+  return out + (text.size() > longest ? "...'" : "'");
 }
 
 std::string countOf(uint64_t n, llvm::StringRef noun) {

@@ -13,7 +13,8 @@
 namespace sinter::test {
 
 /// The little-endian bytes of a value.
-template <typename T> std::string le(T value) {
+template <typename T>
+std::string le(T value) {
   return std::string(reinterpret_cast<const char *>(&value), sizeof value);
 }
 inline std::string floats(const std::vector<float> &values) {
@@ -36,10 +37,12 @@ public:
     std::ofstream(path(name), std::ios::binary) << bytes;
     return path(name);
   }
-  /// The message with the folder's changing name taken out.
+  /// The message with "DIR" for the folder's changing name, and nothing for a path inside it.
   std::string withoutFolder(std::string message) const {
-    for (size_t at; (at = message.find(folder)) != std::string::npos;)
-      message.erase(at, folder.size() + (message[at + folder.size()] == '/' ? 1 : 0));
+    for (size_t at; (at = message.find(folder)) != std::string::npos;) {
+      bool inside = message[at + folder.size()] == '/';
+      message.replace(at, folder.size() + inside, inside ? "" : "DIR");
+    }
     return message;
   }
 
