@@ -11,40 +11,40 @@ namespace sinter {
 
 namespace {
 
-/// "linear<LinearConfig{.k = 576}>(step, args, worker);", one line a call.
-std::string bodyOf(const KernelLaunch &launch) {
-  std::string body;
-  for (const TemplateCall &c : launch.calls)
-    body += llvm::formatv("  {0}<{1}{{{2}}>(step, args, worker);\n", c.function, c.config, c.fields.str()).str();
-  return body;
+/// The configs of a launch's calls, named config0, config1, ...: what makes two kernels the same.
+std::string configsOf(const KernelLaunch &launch) {
+  std::string text;
+  for (auto [i, c] : llvm::enumerate(launch.calls))
+    text += llvm::formatv("constexpr {0} config{1} = {{{2}};\n", c.config, i, c.fields.str()).str();
+  return text;
 }
 
 /// Scratch that a call needs of every thread, as an expression.
-std::string scratchOf(const TemplateCall &c) {
+std::string scratchOf(const TemplateCall &c, size_t i) {
   if (c.config == "LinearConfig")
-    return llvm::formatv("linearScratchBytes<LinearConfig{{{0}}>()", c.fields.str()).str();
-  return llvm::formatv("uint64_t({0}{{{1}}.scratchBytes())", c.config, c.fields.str()).str();
+    return llvm::formatv("linearScratchBytes<config{0}>()", i).str();
+  return llvm::formatv("config{0}.scratchBytes()", i).str();
 }
 
 std::string kernelText(llvm::StringRef name, const KernelLaunch &launch) {
   llvm::SetVector<llvm::StringRef> headers;
-  std::string scratch;
-  for (const TemplateCall &c : launch.calls) {
+  std::string calls, scratch;
+  for (auto [i, c] : llvm::enumerate(launch.calls)) {
     headers.insert(c.header);
-    scratch += (scratch.empty() ? "" : ", ") + scratchOf(c);
+    calls += llvm::formatv("  {0}<config{1}>(step, args, worker);\n", c.function, i).str();
+    scratch += llvm::formatv("{0}uint64_t({1})", i ? ", " : "", scratchOf(c, i)).str();
   }
-  std::string text = "// " + str(*launch.op);
+  std::string text = "// " + str(*launch.op) + "\n";
   if (launch.op->loc.line)
-    text += llvm::formatv("      ({0}:{1})", launch.op->loc.file, launch.op->loc.line).str();
-  text += "\n";
+    text += llvm::formatv("// ({0}:{1})\n", launch.op->loc.file, launch.op->loc.line).str();
   for (llvm::StringRef header : headers)
     text += llvm::formatv("#include \"{0}\"\n", header).str();
-  text += "#include <algorithm>\n\nusing namespace sinter::cpu;\n\n";
-  text += llvm::formatv("extern \"C\" void {0}(const sinter::rt::Step &step, const sinter::rt::Args &args, "
-                        "const sinter::rt::Worker &worker) {{\n{1}}\n",
-                        name, bodyOf(launch))
+  text += "#include <algorithm>\n\nusing namespace sinter::cpu;\n\n" + configsOf(launch);
+  text += llvm::formatv("\nextern \"C\" void {0}(const sinter::rt::Step &step, const sinter::rt::Args &args,\n"
+                        "{1}const sinter::rt::Worker &worker) {{\n{2}}\n",
+                        name, std::string(name.size() + 17, ' '), calls)
               .str();
-  text += llvm::formatv("extern \"C\" const uint64_t {0}_scratch = std::max<uint64_t>({{{1}});\n", name, scratch).str();
+  text += llvm::formatv("\nextern \"C\" const uint64_t {0}_scratch = std::max({{{1}});\n", name, scratch).str();
   return text;
 }
 
@@ -62,7 +62,16 @@ llvm::StringRef kindName(Buffer::Kind kind) {
   llvm_unreachable("a buffer without a kind");
 }
 
-std::string quoted(llvm::StringRef s) { return AttrValue(s.str()).str(); }
+/// As a C++ string literal.
+std::string quoted(llvm::StringRef s) {
+  std::string literal = "\"";
+  for (char c : s) {
+    if (c == '"' || c == '\\')
+      literal += '\\';
+    literal += c;
+  }
+  return literal + '"';
+}
 
 std::string number(double v) { return AttrValue(v).str(); }
 
@@ -129,10 +138,10 @@ std::string planText(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels
 
 std::vector<SourceFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts) {
   std::vector<SourceFile> files;
-  std::map<std::string, std::string> kernelOfBody;
+  std::map<std::string, std::string> kernelOfConfigs;
   std::vector<std::string> kernels;
   for (const KernelLaunch &launch : plan.launches) {
-    auto [it, isNew] = kernelOfBody.try_emplace(bodyOf(launch));
+    auto [it, isNew] = kernelOfConfigs.try_emplace(launch.op->kernel + "\n" + configsOf(launch));
     if (isNew) {
       it->second = llvm::formatv("k{0:02}_{1}", files.size(), launch.op->kernel).str();
       files.push_back({it->second + ".cpp", kernelText(it->second, launch)});
