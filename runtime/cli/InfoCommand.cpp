@@ -63,14 +63,21 @@ std::string asText(const json::value &value) {
   return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
 }
 
-/// Sizes in bytes are for people, the rest as it is.
-void printMembers(std::ostream &out, const json::object &object, bool bytes) {
+enum class Numbers { Plain, Counts, Bytes };
+
+std::string asText(const json::value &value, Numbers numbers) {
+  bool whole = value.is_uint64() || (value.is_int64() && value.get_int64() >= 0);
+  if (!whole || numbers == Numbers::Plain)
+    return asText(value);
+  uint64_t number = value.to_number<uint64_t>();
+  return numbers == Numbers::Bytes ? formatBytes(number) : formatCount(number);
+}
+
+void printMembers(std::ostream &out, const json::object &object, Numbers numbers) {
   for (const auto &[key, value] : object) {
     std::string name(key);
     std::replace(name.begin(), name.end(), '_', ' ');
-    bool size = bytes && value.is_number() && (value.is_uint64() || value.get_int64() >= 0);
-    out << "  " << std::left << std::setw(22) << name
-        << (size ? formatBytes(value.to_number<uint64_t>()) : asText(value)) << '\n';
+    out << "  " << std::left << std::setw(22) << name << asText(value, numbers) << '\n';
   }
 }
 
@@ -86,23 +93,24 @@ void print(std::ostream &out, const Model &model) {
   if (!info.chatTemplate.empty())
     general["chat template"] = info.chatTemplate;
   general["compiler"] = info.compiler;
-  printMembers(out, general, false);
+  printMembers(out, general, Numbers::Plain);
   const struct {
     const char *title, *key;
-    bool bytes;
-  } parts[] = {
-      {"quantization", "quantization", true}, {"generation defaults", "generation", false}, {"build", "build", false}};
-  for (auto [title, key, bytes] : parts)
+    Numbers numbers;
+  } parts[] = {{"quantization", "quantization", Numbers::Counts},
+               {"generation defaults", "generation", Numbers::Plain},
+               {"build", "build", Numbers::Plain}};
+  for (auto [title, key, numbers] : parts)
     if (const json::value *part = all.if_contains(key); part && part->is_object()) {
       out << title << '\n';
-      printMembers(out, part->get_object(), bytes);
+      printMembers(out, part->get_object(), numbers);
     }
   out << "limits\n";
   json::object limits = limitsOf(model.plan());
   limits.erase("buckets");
-  printMembers(out, limits, false);
+  printMembers(out, limits, Numbers::Plain);
   out << "memory\n";
-  printMembers(out, memoryOf(model.plan()), true);
+  printMembers(out, memoryOf(model.plan()), Numbers::Bytes);
   out << "payload of " << model.payload().path() << ", " << formatBytes(model.payload().fileSize()) << '\n';
   for (const PayloadSection &section : model.payload().sections())
     out << "  " << std::left << std::setw(22) << section.name << formatBytes(section.size) << '\n';

@@ -6,7 +6,7 @@
 //     "model": "SmolLM2-135M-Instruct",        the name that usage speaks of
 //     "architecture": "llama",                 the model description's name
 //     "target": "cpu:x86-64-v4+vnni+bf16",
-//     "quantization": {"q4_1": 84934656, ...}, bytes of weights by format, as stored
+//     "quantization": {"q4_1": 84934656, ...}, parameters by the format they are stored in
 //     "parameters": 134515008,
 //     "memory": {"weights": bytes, "arena": bytes, "kv_bytes_per_token": bytes, ...},
 //     "generation": {                          defaults of the sampling flags; every key may be missing or null
