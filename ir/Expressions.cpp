@@ -124,6 +124,8 @@ llvm::Expected<ElementType> ExpressionParser::parseElement() {
   auto element = parseElementType(text);
   if (element)
     return *element;
+  if (llvm::StringRef(text).contains('<'))
+    return errorAt(start, llvm::toString(element.takeError()));
   llvm::consumeError(element.takeError());
   return errorAt(start, "'" + text + "' is neither a name in scope nor an element type");
 }

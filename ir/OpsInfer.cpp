@@ -294,7 +294,7 @@ Expected<Types> LastTokens::infer() const {
 Expected<Types> Slice::infer() const {
   TRY(expectRows(x));
   int64_t columns = x.type().dim(1).number();
-  if (begin < 0 || size <= 0 || begin + size > columns)
+  if (begin < 0 || size <= 0 || begin > columns || size > columns - begin)
     return error("columns [{0}, {1}) are not within the {2} of 'x'", *begin, begin + size, columns);
   return Types{Type(x.type().element, {x.type().dim(0), *size})};
 }

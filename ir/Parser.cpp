@@ -405,7 +405,7 @@ private:
     TRY_ASSIGN(value, parseAttrValue());
     auto *attr = static_cast<AttrBase *>(*member);
     if (!attr->decode(value))
-      return errorAt(start, "'" + key + "' of '" + op.mnemonic() + "' is " + attr->expected() + ", found " +
+      return errorAt(start, "'" + key + "' of '" + op.mnemonic() + "' takes " + attr->expected() + ", found " +
                                 value.kindName() + ": " + value.str());
     return Error::success();
   }
