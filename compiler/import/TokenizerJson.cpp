@@ -224,9 +224,8 @@ private:
       return reader.bad("id", "an id of its own", llvm::Twine(token.id));
     if (isNew && piece.type != rt::PieceType::Unused)
       return reader.bad("id", "an id of its own", llvm::Twine(token.id) + ", which is a piece of the model");
-    if (isNew)
-      fillPiece(piece, token.content);
-    piece.encodable = piece.encodable && !isNew;
+    if (isNew) // its text is said as it is, not in the alphabet for bytes
+      piece = {token.content, rt::PieceType::Normal, false, 0};
     piece.type = token.special ? rt::PieceType::Control : rt::PieceType::UserDefined;
     data.addedTokens.push_back(std::move(token));
     return llvm::Error::success();

@@ -9,9 +9,9 @@ std::string Detokenizer::add(int32_t id) {
   if (skipSpecial && tokenizer->isSpecial(id))
     return {};
   std::string bytes = tokenizer->tokenBytes(id);
-  if (atStart && !bytes.empty() && !tokenizer->isSpecial(id)) {
+  if (atStart && !bytes.empty()) {
     atStart = false;
-    if (bytes[0] == ' ')
+    if (bytes[0] == ' ' && !tokenizer->isByte(id))
       bytes.erase(0, 1);
   }
   pending += bytes;

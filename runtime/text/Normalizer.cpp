@@ -2,6 +2,7 @@
 // Normal forms in time linear in the text, whatever its runs of combining marks: utf8proc decomposes and composes
 // single characters, the canonical ordering is a stable sort of each run.
 #include "runtime/text/Normalizer.h"
+#include "runtime/text/UnicodeAge.h"
 #include "runtime/text/Utf8.h"
 #include <algorithm>
 #include <utf8proc.h>
@@ -32,6 +33,18 @@ void orderMarks(std::vector<int32_t> &text) {
   }
 }
 
+/// Orders and, with `compose`, composes decomposed characters, appends them to `out` and takes them off `points`.
+void flush(std::vector<int32_t> &points, bool compose, std::string &out) {
+  orderMarks(points);
+  auto size = static_cast<utf8proc_ssize_t>(points.size());
+  if (compose)
+    size = utf8proc_normalize_utf32(points.data(), size,
+                                    static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  for (utf8proc_ssize_t i = 0; i < size; ++i)
+    utf8::append(out, static_cast<char32_t>(points[static_cast<size_t>(i)]));
+  points.clear();
+}
+
 /// Characters below U+0300 are their own NFC, and those below U+00A0 their own in every form.
 bool isNormal(std::string_view text, NormalizerKind form) {
   uint8_t firstLead = form == NormalizerKind::Nfc ? 0xCC : 0x80;
@@ -47,21 +60,20 @@ std::string toNormalForm(std::string_view text, NormalizerKind form) {
   bool compose = form == NormalizerKind::Nfc || form == NormalizerKind::Nfkc;
   auto options =
       static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0));
+  std::string out;
   std::vector<int32_t> points;
   points.reserve(text.size() + 32);
   while (!text.empty()) {
     utf8::Decoded step = utf8::decode(text);
-    appendDecomposed(points, static_cast<int32_t>(step.codePoint), options);
     text.remove_prefix(step.size);
+    if (!normalizesSinceUnicode10(step.codePoint)) {
+      appendDecomposed(points, static_cast<int32_t>(step.codePoint), options);
+      continue;
+    }
+    flush(points, compose, out); // to an older table this character is a stranger: nothing acts across it
+    utf8::append(out, step.codePoint);
   }
-  orderMarks(points);
-  auto size = static_cast<utf8proc_ssize_t>(points.size());
-  if (compose)
-    size = utf8proc_normalize_utf32(points.data(), size,
-                                    static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  std::string out;
-  for (utf8proc_ssize_t i = 0; i < size; ++i)
-    utf8::append(out, static_cast<char32_t>(points[static_cast<size_t>(i)]));
+  flush(points, compose, out);
   return out;
 }
 

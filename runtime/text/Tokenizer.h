@@ -38,6 +38,9 @@ public:
   /// Control tokens and the like: BOS, EOS, <|im_end|>, ...
   bool isSpecial(int32_t id) const { return added.isSpecial(id); }
 
+  /// A SentencePiece byte piece: one byte of a character that has no piece. `id` is in the vocabulary.
+  bool isByte(int32_t id) const { return image.type(id) == PieceType::Byte; }
+
   /// The bytes that `id` adds to a text, not always whole UTF-8 characters: "\xE4", " the", "<|im_end|>".
   std::string tokenBytes(int32_t id) const;
 
