@@ -55,12 +55,17 @@ private:
       return llvm::Error::success();
     }
     auto used = reader.boolean("use_sliding_window");
+    if (!used)
+      return used.takeError();
     auto window = reader.integer("sliding_window");
+    if (!window)
+      return window.takeError();
     auto from = reader.integer("max_window_layers");
+    if (!from)
+      return from.takeError();
     auto layers = reader.integer("num_hidden_layers");
-    if (llvm::Error error = llvm::joinErrors(llvm::joinErrors(used.takeError(), window.takeError()),
-                                             llvm::joinErrors(from.takeError(), layers.takeError())))
-      return firstOf(std::move(error));
+    if (!layers)
+      return layers.takeError();
     constexpr int64_t qwenDefault = 28;
     if (used->value_or(false) && *window && from->value_or(qwenDefault) < layers->value_or(INT64_MAX))
       return reader.bad("use_sliding_window", "false (full attention in every layer)", "true");
@@ -129,16 +134,6 @@ private:
       return reader.bad(key, "'float32', 'float16' or 'bfloat16'", quoted(name));
     config["dtype"] = (name == "auto" ? tensorDtype : name).str();
     return llvm::Error::success();
-  }
-
-  /// One error is reported at a time.
-  static llvm::Error firstOf(llvm::Error errors) {
-    std::string first;
-    llvm::handleAllErrors(std::move(errors), [&](const llvm::ErrorInfoBase &each) {
-      if (first.empty())
-        first = each.message();
-    });
-    return llvm::createStringError(first);
   }
 
   const SourceFile &file;

@@ -44,22 +44,20 @@ const uint8_t *StoredTensor::rowBytes(int64_t row) const {
 void StoredTensor::readScalarRow(int64_t row, float *out) const {
   const uint8_t *bytes = rowBytes(row);
   RowOrder elements = type.rank() == 1 ? order : RowOrder();
-  for (int64_t i = 0; i < k; ++i) {
-    int64_t at = elements.fileRow(i);
-    switch (type.element.scalar()) {
-    case Scalar::F32:
-      out[i] = std::bit_cast<float>(endian::read32le(bytes + 4 * at));
-      break;
-    case Scalar::F16:
-      out[i] = floatFromHalf(endian::read16le(bytes + 2 * at));
-      break;
-    case Scalar::BF16:
-      out[i] = floatFromBfloat(endian::read16le(bytes + 2 * at));
-      break;
-    case Scalar::I32:
-    case Scalar::I8:
-      llvm_unreachable("no importer makes integer weights");
-    }
+  auto decode = [&](auto element) {
+    for (int64_t i = 0; i < k; ++i)
+      out[i] = element(elements.fileRow(i));
+  };
+  switch (type.element.scalar()) {
+  case Scalar::F32:
+    return decode([&](int64_t at) { return std::bit_cast<float>(endian::read32le(bytes + 4 * at)); });
+  case Scalar::F16:
+    return decode([&](int64_t at) { return floatFromHalf(endian::read16le(bytes + 2 * at)); });
+  case Scalar::BF16:
+    return decode([&](int64_t at) { return floatFromBfloat(endian::read16le(bytes + 2 * at)); });
+  case Scalar::I32:
+  case Scalar::I8:
+    llvm_unreachable("no importer makes integer weights");
   }
 }
 

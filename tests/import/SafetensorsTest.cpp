@@ -47,7 +47,8 @@ TEST(Safetensors, SkipsTablesOfRotaryFrequencies) {
   TempDir dir;
   dir.write("config.json", config);
   std::string header = R"({"model.layers.0.self_attn.rotary_emb.inv_freq":
-    {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}})";
+    {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]},
+    "a": {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}})";
   dir.write("model.safetensors", safetensors(header, std::string(12, 0)));
   EXPECT_EQ(openGood(dir.path()).tensors.size(), 1u);
 }
