@@ -11,6 +11,9 @@ namespace sinter {
 
 namespace {
 
+/// No model has as many layers: a config that says so is wrong.
+constexpr uint64_t maxRounds = 100000;
+
 class ModuleParser : ExpressionParser {
 public:
   ModuleParser(llvm::MemoryBufferRef text, const Holes &holes)
@@ -188,8 +191,10 @@ private:
     TRY(expect(".."));
     const char *endStart = token.start;
     TRY_ASSIGN(end, parseInteger("the end of a range"));
-    if (end < begin || end - begin > 100000)
-      return errorAt(endStart, llvm::formatv("the range {0}..{1} is empty or absurd", begin, end));
+    if (end < begin)
+      return errorAt(endStart, llvm::formatv("the range {0}..{1} ends before it starts", begin, end));
+    if (uint64_t(end) - uint64_t(begin) > maxRounds)
+      return errorAt(endStart, llvm::formatv("the range {0}..{1} has more than {2} numbers", begin, end, maxRounds));
     Mark body = mark();
     bool outermost = layer < 0;
     auto leave = llvm::make_scope_exit([&] {
