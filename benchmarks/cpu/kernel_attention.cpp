@@ -47,29 +47,32 @@ private:
   std::unique_ptr<std::byte, Free> data;
 };
 
-/// Seconds of the fastest of `runs` runs of body(worker), by the whole team.
-double fastest(int threads, int runs, const std::function<void(const rt::Worker &)> &body) {
+/// Seconds that the team takes for body(worker, layer) of all layers: of each layer the fastest of `runs` runs, so that
+/// a busy machine spoils single calls and not the sum.
+double fastest(int threads, int runs, const std::function<void(const rt::Worker &, int)> &body) {
   rt::TeamBarrier barrier;
-  double best = 1e9;
+  std::vector<double> best(layers, 1e9);
   std::vector<std::thread> team;
   auto work = [&](int index) {
     Memory scratch(1 << 20);
     rt::Worker worker{index, threads, scratch.get(), &barrier};
-    for (int run = 0; run < runs; ++run) {
-      worker.barrier();
-      auto begin = std::chrono::steady_clock::now();
-      body(worker);
-      worker.barrier();
-      if (index == 0)
-        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-    }
+    for (int run = 0; run < runs; ++run)
+      for (int layer = 0; layer < layers; ++layer) {
+        worker.barrier();
+        auto begin = std::chrono::steady_clock::now();
+        body(worker, layer);
+        worker.barrier();
+        std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+        if (index == 0)
+          best[layer] = std::min(best[layer], seconds.count());
+      }
   };
   for (int i = 1; i < threads; ++i)
     team.emplace_back(work, i);
   work(0);
   for (std::thread &thread : team)
     thread.join();
-  return best;
+  return std::accumulate(best.begin(), best.end(), 0.0);
 }
 
 /// A sequence of `context` cached tokens of which the last `added` are this step's.
@@ -105,14 +108,12 @@ struct Bench {
   void report(const char *name, rt::KernelFn kernel, Sequence &sequence, const std::vector<std::byte *> &arguments,
               int poolAt, double flops) {
     int runs = sequence.step.numTokens > 16 ? 12 : 200;
-    double seconds = fastest(threads, runs, [&](const rt::Worker &worker) {
-      std::vector<void *> pointers(arguments.begin(), arguments.end());
-      for (int layer = 0; layer < layers; ++layer) {
-        if (poolAt >= 0)
-          pointers[poolAt] = pools[layer].get();
-        kernel(sequence.step, rt::Args{pointers.data()}, worker);
-        worker.barrier();
-      }
+    double seconds = fastest(threads, runs, [&](const rt::Worker &worker, int layer) {
+      void *pointers[8];
+      std::copy(arguments.begin(), arguments.end(), pointers);
+      if (poolAt >= 0)
+        pointers[poolAt] = pools[layer].get();
+      kernel(sequence.step, rt::Args{pointers}, worker);
     });
     std::printf("%-34s %5d %7d %10.2f %10.3f", name, sequence.step.numTokens, sequence.contextLen[0],
                 seconds / layers * 1e6, seconds * 1e3);
@@ -126,11 +127,9 @@ struct Bench {
     constexpr AttentionConfig C{.heads = heads, .kv = kv, .scale = 0.125f};
     for (int filled = 0; filled < maxContext; filled += 512) {
       Sequence fill(std::min(filled + 512, maxContext), std::min(512, maxContext - filled));
-      fastest(1, 1, [&](const rt::Worker &worker) {
-        for (Memory &pool : pools) {
-          void *pointers[] = {wide.get(), table.get(), pool.get(), out.get()};
-          ropeAppend<A>(fill.step, rt::Args{pointers}, worker);
-        }
+      fastest(1, 1, [&](const rt::Worker &worker, int layer) {
+        void *pointers[] = {wide.get(), table.get(), pools[layer].get(), out.get()};
+        ropeAppend<A>(fill.step, rt::Args{pointers}, worker);
       });
     }
     for (auto [context, added] : {std::pair{512, 512}, {64, 1}, {128, 1}, {600, 1}, {2048, 1}, {2048, 128}}) {
