@@ -4,6 +4,7 @@
 #include "compiler/import/ConfigReader.h"
 #include "compiler/import/TokenizerPipeline.h"
 #include "compiler/import/TokenizerVocabulary.h"
+#include "runtime/text/Normalizer.h"
 #include "llvm/ADT/STLExtras.h"
 
 namespace sinter {
@@ -224,8 +225,9 @@ private:
       return reader.bad("id", "an id of its own", llvm::Twine(token.id));
     if (isNew && piece.type != rt::PieceType::Unused)
       return reader.bad("id", "an id of its own", llvm::Twine(token.id) + ", which is a piece of the model");
-    if (isNew) // its text is said as it is, not in the alphabet for bytes
-      piece = {token.content, rt::PieceType::Normal, false, 0};
+    if (isNew) // decoded the way it is matched: as `tokenizers` has it
+      fillPiece(piece, token.normalized ? rt::Normalizer(data.normalizers).normalize(token.content) : token.content);
+    piece.encodable = piece.encodable && !isNew;
     piece.type = token.special ? rt::PieceType::Control : rt::PieceType::UserDefined;
     data.addedTokens.push_back(std::move(token));
     return llvm::Error::success();
