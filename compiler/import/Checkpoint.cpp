@@ -3,6 +3,7 @@
 #include "compiler/import/Checkpoint.h"
 #include "compiler/import/GgufModel.h"
 #include "compiler/import/HuggingFaceCheckpoint.h"
+#include "ir/Try.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -22,19 +23,17 @@ std::string nameOf(llvm::StringRef given, bool isDirectory) {
 }
 
 llvm::Expected<Checkpoint> openFile(llvm::StringRef given) {
-  auto file = SourceFile::open(given);
-  if (!file)
-    return file.takeError();
-  if ((*file)->size() == 0)
-    return (*file)->error("expected a GGUF file or a Hugging Face directory, found an empty file");
+  TRY_ASSIGN(file, SourceFile::open(given));
+  if (file->size() == 0)
+    return file->error("expected a GGUF file or a Hugging Face directory, found an empty file");
   if (path::extension(given) == ".safetensors")
-    return (*file)->error("expected a GGUF file or a Hugging Face directory, found a safetensors file; give the "
-                          "directory that holds it and its config.json");
+    return file->error("expected a GGUF file or a Hugging Face directory, found a safetensors file; give the "
+                       "directory that holds it and its config.json");
   // A file that says it is GGUF is read as one, so that a damaged magic is reported with its place.
-  if (!isGguf(**file) && path::extension(given) != ".gguf")
-    return (*file)->error("expected a GGUF file or a Hugging Face directory, found a file that starts with " +
-                          quoted((*file)->text().take_front(4)));
-  return openGguf(std::move(*file));
+  if (!isGguf(*file) && path::extension(given) != ".gguf")
+    return file->error("expected a GGUF file or a Hugging Face directory, found a file that starts with " +
+                       quoted(file->text().take_front(4)));
+  return openGguf(std::move(file));
 }
 
 } // namespace
@@ -49,11 +48,9 @@ llvm::Expected<Checkpoint> openCheckpoint(llvm::StringRef given) {
   if (!llvm::sys::fs::exists(given))
     return llvm::createStringError(given + ": expected a GGUF file or a Hugging Face directory, found nothing there");
   bool isDirectory = llvm::sys::fs::is_directory(given);
-  auto checkpoint = isDirectory ? openHuggingFace(given) : openFile(given);
-  if (!checkpoint)
-    return checkpoint.takeError();
-  checkpoint->path = given.str();
-  checkpoint->name = nameOf(given, isDirectory);
+  TRY_ASSIGN(checkpoint, isDirectory ? openHuggingFace(given) : openFile(given));
+  checkpoint.path = given.str();
+  checkpoint.name = nameOf(given, isDirectory);
   return checkpoint;
 }
 

@@ -2,6 +2,7 @@
 // config.json's keys from GGUF's metadata.
 #include "compiler/import/Floats.h"
 #include "compiler/import/GgufModel.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -43,8 +44,7 @@ public:
     using Step = llvm::Error (ConfigBuilder::*)();
     for (Step step : {&ConfigBuilder::checkSupported, &ConfigBuilder::setIntegers, &ConfigBuilder::setHeads,
                       &ConfigBuilder::setEps, &ConfigBuilder::setRope})
-      if (llvm::Error error = (this->*step)())
-        return error;
+      TRY((this->*step)());
     setFromTensors();
     return std::move(config);
   }
@@ -53,32 +53,26 @@ private:
   std::string key(llvm::StringRef name) const { return (family.name + "." + name).str(); }
 
   llvm::Error checkSupported() {
-    auto parts = metadata.integer("split.count");
-    if (!parts)
-      return parts.takeError();
-    if (parts->value_or(1) > 1)
+    TRY_ASSIGN(parts, metadata.integer("split.count"));
+    if (parts.value_or(1) > 1)
       return metadata.bad("split.count", "one whole file (join the parts with llama-gguf-split --merge)",
-                          llvm::formatv("one of {0} parts", **parts).str());
+                          llvm::formatv("one of {0} parts", *parts).str());
     for (llvm::StringRef name : unsupportedKeys) {
-      auto value = metadata.number(key(name));
-      if (!value)
-        return value.takeError();
-      if (value->value_or(0) != 0)
-        return metadata.bad(key(name), "0 or no such key (nothing here computes it)", decimal(**value));
+      TRY_ASSIGN(value, metadata.number(key(name)));
+      if (value.value_or(0) != 0)
+        return metadata.bad(key(name), "0 or no such key (nothing here computes it)", decimal(*value));
     }
     return llvm::Error::success();
   }
 
   llvm::Error setIntegers() {
     for (const auto &[ggufKey, huggingFaceKey] : integerKeys) {
-      auto value = metadata.integer(key(ggufKey));
-      if (!value)
-        return value.takeError();
+      TRY_ASSIGN(value, metadata.integer(key(ggufKey)));
       constexpr int64_t largest = int64_t(1) << 31;
-      if (*value && (**value < 1 || **value > largest))
-        return metadata.bad(key(ggufKey), "an integer from 1 to 2^31", llvm::Twine(**value));
-      if (*value)
-        config[huggingFaceKey] = **value;
+      if (value && (*value < 1 || *value > largest))
+        return metadata.bad(key(ggufKey), "an integer from 1 to 2^31", llvm::Twine(*value));
+      if (value)
+        config[huggingFaceKey] = *value;
     }
     return llvm::Error::success();
   }
@@ -95,31 +89,25 @@ private:
     }
     std::optional<int64_t> headDim = config.getInteger("head_dim");
     for (llvm::StringRef name : {"attention.value_length", "rope.dimension_count"}) {
-      auto value = metadata.integer(key(name));
-      if (!value)
-        return value.takeError();
-      if (*value && headDim && **value != *headDim)
-        return metadata.bad(key(name), llvm::formatv("the size of a head, {0}", *headDim).str(), llvm::Twine(**value));
+      TRY_ASSIGN(value, metadata.integer(key(name)));
+      if (value && headDim && *value != *headDim)
+        return metadata.bad(key(name), llvm::formatv("the size of a head, {0}", *headDim).str(), llvm::Twine(*value));
     }
     return llvm::Error::success();
   }
 
   llvm::Error setEps() {
-    auto eps = metadata.number(key("attention.layer_norm_rms_epsilon"));
-    if (!eps)
-      return eps.takeError();
-    if (*eps && !(**eps > 0))
-      return metadata.bad(key("attention.layer_norm_rms_epsilon"), "a number above 0", decimal(**eps));
-    if (*eps)
-      config["rms_norm_eps"] = **eps;
+    TRY_ASSIGN(eps, metadata.number(key("attention.layer_norm_rms_epsilon")));
+    if (eps && !(*eps > 0))
+      return metadata.bad(key("attention.layer_norm_rms_epsilon"), "a number above 0", decimal(*eps));
+    if (eps)
+      config["rms_norm_eps"] = *eps;
     return llvm::Error::success();
   }
 
   llvm::Error setRope() {
-    auto rope = ggufRope(gguf, family, file, config.getInteger("head_dim"));
-    if (!rope)
-      return rope.takeError();
-    config["rope"] = std::move(*rope);
+    TRY_ASSIGN(rope, ggufRope(gguf, family, file, config.getInteger("head_dim")));
+    config["rope"] = std::move(rope);
     return llvm::Error::success();
   }
 
@@ -147,19 +135,17 @@ private:
 
 llvm::Expected<const GgufFamily *> findGgufFamily(const GgufMetadata &metadata, const SourceFile &file) {
   constexpr llvm::StringLiteral key = "general.architecture";
-  auto name = metadata.string(key);
+  TRY_ASSIGN(name, metadata.string(key));
   if (!name)
-    return name.takeError();
-  if (!*name)
     return file.error("expected metadata 'general.architecture', found none");
   std::string known;
   llvm::ListSeparator comma;
   for (const GgufFamily &family : families) {
-    if (family.name == **name)
+    if (family.name == *name)
       return &family;
     (known += llvm::StringRef(comma)) += family.name;
   }
-  return metadata.bad(key, "one of " + known, quoted(**name));
+  return metadata.bad(key, "one of " + known, quoted(*name));
 }
 
 llvm::Expected<llvm::json::Object> ggufConfig(const GgufFile &gguf, const GgufFamily &family, const SourceFile &file) {

@@ -2,6 +2,7 @@
 // GGUF's header and tensor infos.
 #include "compiler/import/GgufFile.h"
 #include "compiler/import/GgmlTypes.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -21,54 +22,38 @@ public:
   explicit Reader(const SourceFile &file) : file(file), reader(file) {}
 
   llvm::Expected<GgufFile> read() {
-    if (llvm::Error error = readHeader())
-      return error;
-    auto metadata = readGgufMetadata(file, reader, numKeys);
-    if (!metadata)
-      return metadata.takeError();
-    GgufFile out{std::move(*metadata), {}};
-    if (llvm::Error error = readAlignment(out.metadata))
-      return error;
-    if (llvm::Error error = readInfos(out.tensors))
-      return error;
-    if (llvm::Error error = placeTensors(out.tensors))
-      return error;
+    TRY(readHeader());
+    TRY_ASSIGN(metadata, readGgufMetadata(file, reader, numKeys));
+    GgufFile out{std::move(metadata), {}};
+    TRY(readAlignment(out.metadata));
+    TRY(readInfos(out.tensors));
+    TRY(placeTensors(out.tensors));
     return out;
   }
 
 private:
   llvm::Error readHeader() {
-    auto start = reader.bytes(magic.size(), "magic");
-    if (!start)
-      return start.takeError();
-    if (*start != magic)
-      return file.malformed(0, "magic", "'GGUF'", quoted(*start));
-    auto version = reader.read<uint32_t>("version");
-    if (!version)
-      return version.takeError();
-    if (llvm::byteswap(*version) == 2 || llvm::byteswap(*version) == 3)
+    TRY_ASSIGN(start, reader.bytes(magic.size(), "magic"));
+    if (start != magic)
+      return file.malformed(0, "magic", "'GGUF'", quoted(start));
+    TRY_ASSIGN(version, reader.read<uint32_t>("version"));
+    if (llvm::byteswap(version) == 2 || llvm::byteswap(version) == 3)
       return file.malformed(4, "version", "a little-endian file", "a big-endian one");
-    if (*version != 2 && *version != 3)
-      return file.malformed(4, "version", "2 or 3", llvm::Twine(*version));
-    auto tensors = reader.read<uint64_t>("number of tensors");
-    if (!tensors)
-      return tensors.takeError();
-    auto keys = reader.read<uint64_t>("number of metadata keys");
-    if (!keys)
-      return keys.takeError();
-    numTensors = *tensors;
-    numKeys = *keys;
+    if (version != 2 && version != 3)
+      return file.malformed(4, "version", "2 or 3", llvm::Twine(version));
+    TRY_ASSIGN(tensors, reader.read<uint64_t>("number of tensors"));
+    TRY_ASSIGN(keys, reader.read<uint64_t>("number of metadata keys"));
+    numTensors = tensors;
+    numKeys = keys;
     return llvm::Error::success();
   }
 
   llvm::Error readAlignment(const GgufMetadata &metadata) {
     constexpr llvm::StringLiteral key = "general.alignment";
-    auto given = metadata.integer(key);
-    if (!given)
-      return given.takeError();
-    if (*given && (**given < 1 || uint64_t(**given) > largestAlignment || !llvm::isPowerOf2_64(**given)))
-      return metadata.bad(key, llvm::formatv("a power of two up to {0}", largestAlignment), llvm::Twine(**given));
-    alignment = given->value_or(defaultAlignment);
+    TRY_ASSIGN(given, metadata.integer(key));
+    if (given && (*given < 1 || uint64_t(*given) > largestAlignment || !llvm::isPowerOf2_64(*given)))
+      return metadata.bad(key, llvm::formatv("a power of two up to {0}", largestAlignment), llvm::Twine(*given));
+    alignment = given.value_or(defaultAlignment);
     return llvm::Error::success();
   }
 
@@ -84,8 +69,7 @@ private:
     llvm::StringSet<> names;
     for (uint64_t i = 0; i < numTensors; ++i) {
       GgufTensor tensor;
-      if (llvm::Error error = readInfo(tensor))
-        return error;
+      TRY(readInfo(tensor));
       if (!names.insert(tensor.name).second)
         return bad(tensor, "name", "each name once", "a second one");
       out.push_back(std::move(tensor));
@@ -95,59 +79,46 @@ private:
 
   llvm::Error readInfo(GgufTensor &tensor) {
     tensor.infoOffset = reader.offset();
-    auto name = readGgufString(file, reader, "tensor name");
-    if (!name)
-      return name.takeError();
-    if (name->empty())
+    TRY_ASSIGN(name, readGgufString(file, reader, "tensor name"));
+    if (name.empty())
       return file.malformed(tensor.infoOffset, "tensor name", "a name", "an empty one");
-    tensor.name = *name;
+    tensor.name = name;
     llvm::SmallVector<Dim, 3> shape;
-    if (llvm::Error error = readDims(tensor, shape))
-      return error;
-    auto element = readElement(tensor);
-    if (!element)
-      return element.takeError();
-    tensor.type = Type(*element, shape);
-    if (shape.back().number() % blockElements(*element))
-      return bad(tensor, "shape", llvm::formatv("rows of a multiple of {0} elements", blockElements(*element)),
+    TRY(readDims(tensor, shape));
+    TRY_ASSIGN(element, readElement(tensor));
+    tensor.type = Type(element, shape);
+    if (shape.back().number() % blockElements(element))
+      return bad(tensor, "shape", llvm::formatv("rows of a multiple of {0} elements", blockElements(element)),
                  llvm::Twine(shape.back().number()));
-    auto offset = reader.read<uint64_t>("offset of tensor " + quoted(tensor.name));
-    if (!offset)
-      return offset.takeError();
-    if (*offset % alignment)
-      return bad(tensor, "offset", llvm::formatv("a multiple of {0}", alignment), llvm::Twine(*offset));
-    tensor.offset = *offset;
+    TRY_ASSIGN(offset, reader.read<uint64_t>("offset of tensor " + quoted(tensor.name)));
+    if (offset % alignment)
+      return bad(tensor, "offset", llvm::formatv("a multiple of {0}", alignment), llvm::Twine(offset));
+    tensor.offset = offset;
     return llvm::Error::success();
   }
 
   llvm::Error readDims(const GgufTensor &tensor, llvm::SmallVectorImpl<Dim> &shape) {
-    auto rank = reader.read<uint32_t>("number of dimensions of tensor " + quoted(tensor.name));
-    if (!rank)
-      return rank.takeError();
-    if (*rank < 1 || *rank > 4)
-      return bad(tensor, "shape", "1 to 4 dimensions", llvm::Twine(*rank));
+    TRY_ASSIGN(rank, reader.read<uint32_t>("number of dimensions of tensor " + quoted(tensor.name)));
+    if (rank < 1 || rank > 4)
+      return bad(tensor, "shape", "1 to 4 dimensions", llvm::Twine(rank));
     uint64_t elements = 1;
-    for (uint32_t i = 0; i < *rank; ++i) {
-      auto dim = reader.read<uint64_t>("dimensions of tensor " + quoted(tensor.name));
-      if (!dim)
-        return dim.takeError();
-      if (*dim < 1)
+    for (uint32_t i = 0; i < rank; ++i) {
+      TRY_ASSIGN(dim, reader.read<uint64_t>("dimensions of tensor " + quoted(tensor.name)));
+      if (dim < 1)
         return bad(tensor, "shape", "dimensions of at least 1", "0");
       // The bytes of any type are fewer than 8 times the elements: below 2^60, neither count overflows.
-      if (__builtin_mul_overflow(elements, *dim, &elements) || elements >= uint64_t(1) << 60)
+      if (__builtin_mul_overflow(elements, dim, &elements) || elements >= uint64_t(1) << 60)
         return bad(tensor, "shape", "fewer than 2^60 elements", "more");
-      shape.insert(shape.begin(), Dim(int64_t(*dim)));
+      shape.insert(shape.begin(), Dim(int64_t(dim)));
     }
     return llvm::Error::success();
   }
 
   llvm::Expected<ElementType> readElement(const GgufTensor &tensor) {
-    auto id = reader.read<uint32_t>("type of tensor " + quoted(tensor.name));
-    if (!id)
-      return id.takeError();
-    const GgmlType *type = findGgmlType(*id);
+    TRY_ASSIGN(id, reader.read<uint32_t>("type of tensor " + quoted(tensor.name)));
+    const GgmlType *type = findGgmlType(id);
     if (!type)
-      return bad(tensor, "type", "a ggml type", llvm::Twine("id ") + llvm::Twine(*id));
+      return bad(tensor, "type", "a ggml type", llvm::Twine("id ") + llvm::Twine(id));
     if (std::optional<ElementType> element = elementTypeOf(*type))
       return *element;
     return bad(tensor, "type", "one of " + supportedGgmlTypes(), type->name);

@@ -2,6 +2,7 @@
 // Decoding GGUF metadata values, by key and expected type.
 #include "compiler/import/Floats.h"
 #include "compiler/import/GgufFile.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
 
@@ -122,15 +123,13 @@ GgufMetadata::Optional<llvm::StringRef> GgufMetadata::string(llvm::StringRef key
 }
 
 GgufMetadata::Optional<int32_t> GgufMetadata::tokenId(llvm::StringRef key) const {
-  auto id = integer(key);
-  if (!id)
-    return id.takeError();
+  TRY_ASSIGN(id, integer(key));
   constexpr int64_t none = UINT32_MAX;
-  if (!*id || **id == none || **id == -1)
+  if (!id || *id == none || *id == -1)
     return std::nullopt;
-  if (**id < 0 || **id > INT32_MAX)
-    return bad(key, "a token id", llvm::Twine(**id));
-  return int32_t(**id);
+  if (*id < 0 || *id > INT32_MAX)
+    return bad(key, "a token id", llvm::Twine(*id));
+  return int32_t(*id);
 }
 
 llvm::Expected<const GgufValue *> GgufMetadata::array(llvm::StringRef key, llvm::StringRef expected,
@@ -142,14 +141,12 @@ llvm::Expected<const GgufValue *> GgufMetadata::array(llvm::StringRef key, llvm:
 }
 
 llvm::Expected<std::vector<llvm::StringRef>> GgufMetadata::strings(llvm::StringRef key) const {
-  auto value = array(key, "an array of string", GgufType::String);
-  if (!value)
-    return value.takeError();
+  TRY_ASSIGN(value, array(key, "an array of string", GgufType::String));
   std::vector<llvm::StringRef> out;
-  if (*value) {
-    out.reserve((*value)->count);
-    llvm::StringRef rest = (*value)->bytes;
-    while (out.size() < (*value)->count) {
+  if (value) {
+    out.reserve(value->count);
+    llvm::StringRef rest = value->bytes;
+    while (out.size() < value->count) {
       uint64_t length = as<uint64_t>(rest.data());
       out.push_back(rest.substr(8, length));
       rest = rest.drop_front(8 + length);
@@ -159,22 +156,18 @@ llvm::Expected<std::vector<llvm::StringRef>> GgufMetadata::strings(llvm::StringR
 }
 
 llvm::Expected<std::vector<int32_t>> GgufMetadata::integers(llvm::StringRef key) const {
-  auto value = array(key, "an array of int32", {GgufType::I32, GgufType::U32});
-  if (!value)
-    return value.takeError();
-  std::vector<int32_t> out(*value ? (*value)->count : 0);
+  TRY_ASSIGN(value, array(key, "an array of int32", {GgufType::I32, GgufType::U32}));
+  std::vector<int32_t> out(value ? value->count : 0);
   for (size_t i = 0; i < out.size(); ++i)
-    out[i] = as<int32_t>((*value)->bytes.data() + 4 * i);
+    out[i] = as<int32_t>(value->bytes.data() + 4 * i);
   return out;
 }
 
 llvm::Expected<std::vector<float>> GgufMetadata::floats(llvm::StringRef key) const {
-  auto value = array(key, "an array of float32", GgufType::F32);
-  if (!value)
-    return value.takeError();
-  std::vector<float> out(*value ? (*value)->count : 0);
+  TRY_ASSIGN(value, array(key, "an array of float32", GgufType::F32));
+  std::vector<float> out(value ? value->count : 0);
   for (size_t i = 0; i < out.size(); ++i)
-    out[i] = as<float>((*value)->bytes.data() + 4 * i);
+    out[i] = as<float>(value->bytes.data() + 4 * i);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walking GGUF's metadata section once: every length is checked against the bytes that are there before it is used.
 #include "compiler/import/GgufFile.h"
+#include "ir/Try.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace sinter {
@@ -48,20 +49,15 @@ public:
   Walker(const SourceFile &file, ByteReader &reader) : file(file), reader(reader) {}
 
   llvm::Expected<GgufValue> value(llvm::StringRef key) {
-    auto type = readType(key);
-    if (!type)
-      return type.takeError();
+    TRY_ASSIGN(type, readType(key));
     GgufValue value;
-    value.type = *type;
+    value.type = type;
     value.offset = reader.offset();
-    if (*type == GgufType::Array) {
-      if (llvm::Error error = readArray(key, value, 1))
-        return error;
+    if (type == GgufType::Array) {
+      TRY(readArray(key, value, 1));
     } else {
-      auto bytes = scalar(key, *type);
-      if (!bytes)
-        return bytes.takeError();
-      value.bytes = *bytes;
+      TRY_ASSIGN(bytes, scalar(key, type));
+      value.bytes = bytes;
     }
     return value;
   }
@@ -69,12 +65,10 @@ public:
 private:
   llvm::Expected<GgufType> readType(llvm::StringRef key) {
     uint64_t at = reader.offset();
-    auto id = reader.read<uint32_t>("value type of metadata " + quoted(key));
-    if (!id)
-      return id.takeError();
-    if (*id > uint32_t(GgufType::F64))
-      return file.malformed(at, "value type of metadata " + quoted(key), "a type from 0 to 12", llvm::Twine(*id));
-    return GgufType(*id);
+    TRY_ASSIGN(id, reader.read<uint32_t>("value type of metadata " + quoted(key)));
+    if (id > uint32_t(GgufType::F64))
+      return file.malformed(at, "value type of metadata " + quoted(key), "a type from 0 to 12", llvm::Twine(id));
+    return GgufType(id);
   }
 
   llvm::Expected<llvm::StringRef> scalar(llvm::StringRef key, GgufType type) {
@@ -92,23 +86,18 @@ private:
     std::string what = "array of metadata " + quoted(key);
     if (depth > deepestArrays)
       return file.malformed(reader.offset(), what, llvm::formatv("at most {0} nested arrays", deepestArrays), "more");
-    auto element = readType(key);
-    if (!element)
-      return element.takeError();
+    TRY_ASSIGN(element, readType(key));
     uint64_t countAt = reader.offset();
-    auto count = reader.read<uint64_t>("length of " + what);
-    if (!count)
-      return count.takeError();
-    if (*count > reader.remaining() / leastSizeOf(*element))
+    TRY_ASSIGN(count, reader.read<uint64_t>("length of " + what));
+    if (count > reader.remaining() / leastSizeOf(element))
       return file.malformed(countAt, "length of " + what,
                             llvm::formatv("at most the {0} elements that the file has room for",
-                                          reader.remaining() / leastSizeOf(*element)),
-                            llvm::Twine(*count));
-    out.element = *element;
-    out.count = *count;
+                                          reader.remaining() / leastSizeOf(element)),
+                            llvm::Twine(count));
+    out.element = element;
+    out.count = count;
     uint64_t begin = reader.offset();
-    if (llvm::Error error = walkElements(key, *element, *count, depth))
-      return error;
+    TRY(walkElements(key, element, count, depth));
     out.bytes = file.text().substr(begin, reader.offset() - begin);
     return llvm::Error::success();
   }
@@ -135,18 +124,14 @@ private:
 
 llvm::Expected<llvm::StringRef> readGgufString(const SourceFile &file, ByteReader &reader, const llvm::Twine &what) {
   uint64_t at = reader.offset();
-  auto length = reader.read<uint64_t>("length of " + what);
-  if (!length)
-    return length.takeError();
-  if (*length > reader.remaining())
+  TRY_ASSIGN(length, reader.read<uint64_t>("length of " + what));
+  if (length > reader.remaining())
     return file.malformed(at, "length of " + what,
-                          llvm::formatv("at most the {0} bytes that follow", reader.remaining()), llvm::Twine(*length));
-  auto text = reader.bytes(*length, what);
-  if (!text)
-    return text.takeError();
-  if (size_t bad = findInvalidUtf8(*text); bad != llvm::StringRef::npos)
-    return file.malformed(at + 8 + bad, what, "UTF-8", llvm::formatv("byte {0:x}", uint8_t((*text)[bad])));
-  return *text;
+                          llvm::formatv("at most the {0} bytes that follow", reader.remaining()), llvm::Twine(length));
+  TRY_ASSIGN(text, reader.bytes(length, what));
+  if (size_t bad = findInvalidUtf8(text); bad != llvm::StringRef::npos)
+    return file.malformed(at + 8 + bad, what, "UTF-8", llvm::formatv("byte {0:x}", uint8_t((text)[bad])));
+  return text;
 }
 
 llvm::Expected<GgufMetadata> readGgufMetadata(const SourceFile &file, ByteReader &reader, uint64_t count) {
@@ -160,14 +145,9 @@ llvm::Expected<GgufMetadata> readGgufMetadata(const SourceFile &file, ByteReader
   Walker walker(file, reader);
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t at = reader.offset();
-    auto key = readGgufString(file, reader, "metadata key");
-    if (!key)
-      return key.takeError();
-    auto value = walker.value(*key);
-    if (!value)
-      return value.takeError();
-    if (llvm::Error error = metadata.add(*key, *value, at))
-      return error;
+    TRY_ASSIGN(key, readGgufString(file, reader, "metadata key"));
+    TRY_ASSIGN(value, walker.value(key));
+    TRY(metadata.add(key, value, at));
   }
   return metadata;
 }

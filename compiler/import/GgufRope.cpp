@@ -2,6 +2,7 @@
 // Rotary parameters from GGUF's metadata and from its table of frequency divisors.
 #include "compiler/import/Floats.h"
 #include "compiler/import/GgufModel.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
@@ -32,18 +33,14 @@ public:
       : gguf(gguf), metadata(gguf.metadata), family(family), file(file) {}
 
   llvm::Expected<llvm::json::Object> build(std::optional<int64_t> headDim) {
-    auto theta = positive("rope.freq_base");
-    if (!theta)
-      return theta.takeError();
-    rope["theta"] = theta->value_or(defaultTheta);
+    TRY_ASSIGN(theta, positive("rope.freq_base"));
+    rope["theta"] = theta.value_or(defaultTheta);
     rope["rope_type"] = "default";
-    if (llvm::Error error = setScaling())
-      return error;
+    TRY(setScaling());
     auto factors =
         llvm::find_if(gguf.tensors, [](const GgufTensor &tensor) { return tensor.name == ropeFactorsTensor; });
     if (factors != gguf.tensors.end() && headDim)
-      if (llvm::Error error = setFactors(*factors, *headDim))
-        return error;
+      TRY(setFactors(*factors, *headDim));
     return std::move(rope);
   }
 
@@ -58,21 +55,17 @@ private:
   }
 
   llvm::Error setScaling() {
-    auto type = metadata.string(key("rope.scaling.type"));
-    if (!type)
-      return type.takeError();
+    TRY_ASSIGN(type, metadata.string(key("rope.scaling.type")));
     // The older key is read when there is none of the newer; a factor without a type is linear, as in llama.cpp.
     bool older = !metadata.find(key("rope.scaling.factor"));
-    auto factor = metadata.number(key(older ? "rope.scale_linear" : "rope.scaling.factor"));
-    if (!factor)
-      return factor.takeError();
-    llvm::StringRef name = type->value_or("linear");
+    TRY_ASSIGN(factor, metadata.number(key(older ? "rope.scale_linear" : "rope.scaling.factor")));
+    llvm::StringRef name = type.value_or("linear");
     if (name != "none" && name != "linear" && name != "yarn")
       return metadata.bad(key("rope.scaling.type"), "'none', 'linear' or 'yarn'", quoted(name));
-    if (factor->value_or(0) < 0)
+    if (factor.value_or(0) < 0)
       return metadata.bad(key(older ? "rope.scale_linear" : "rope.scaling.factor"), "a number from 0 up",
-                          decimal(**factor));
-    double scale = factor->value_or(0) == 0 ? 1 : **factor; // 0 is "no scaling" to llama.cpp
+                          decimal(*factor));
+    double scale = factor.value_or(0) == 0 ? 1 : *factor; // 0 is "no scaling" to llama.cpp
     if (name == "none" || (name == "linear" && scale == 1))
       return llvm::Error::success();
     rope["rope_type"] = name.str();
@@ -88,30 +81,24 @@ private:
                       {"rope.scaling.yarn_beta_slow", "beta_slow"},
                       {"context_length", "original_max_position_embeddings"}};
     for (const auto &[ggufKey, ropeKey] : parameters) {
-      auto value = positive(ggufKey);
-      if (!value)
-        return value.takeError();
-      if (*value)
-        rope.try_emplace(ropeKey, **value);
+      TRY_ASSIGN(value, positive(ggufKey));
+      if (value)
+        rope.try_emplace(ropeKey, *value);
     }
     for (llvm::StringRef name : {"rope.scaling.yarn_log_multiplier", "rope.scaling.yarn_attn_factor"}) {
-      auto value = metadata.number(key(name));
-      if (!value)
-        return value.takeError();
+      TRY_ASSIGN(value, metadata.number(key(name)));
       double neutral = name.ends_with("attn_factor") ? 1 : 0;
-      if (value->value_or(neutral) != neutral)
-        return metadata.bad(key(name), decimal(neutral) + " or no such key", decimal(**value));
+      if (value.value_or(neutral) != neutral)
+        return metadata.bad(key(name), decimal(neutral) + " or no such key", decimal(*value));
     }
     return setAttentionFactor(factor);
   }
 
   /// llama.cpp multiplies the paper's attention factor by this key; Hugging Face's replaces it.
   llvm::Error setAttentionFactor(double factor) {
-    auto multiplier = positive("rope.scaling.attn_factor");
-    if (!multiplier)
-      return multiplier.takeError();
-    if (multiplier->value_or(1) != 1)
-      rope["attention_factor"] = **multiplier * (factor > 1 ? 0.1 * std::log(factor) + 1 : 1);
+    TRY_ASSIGN(multiplier, positive("rope.scaling.attn_factor"));
+    if (multiplier.value_or(1) != 1)
+      rope["attention_factor"] = *multiplier * (factor > 1 ? 0.1 * std::log(factor) + 1 : 1);
     return llvm::Error::success();
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GGUF's tensors under Hugging Face's names, in Hugging Face's row order.
 #include "compiler/import/GgufModel.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -35,10 +36,8 @@ public:
     if (tensor.type.rank() == 1 && tensor.type.element.isQuantized())
       return bad(tensor, "type", "F32, F16 or BF16 for a vector", tensor.type.element.str());
     std::string name = huggingFaceName(tensor.name);
-    auto order = rowOrder(tensor, name);
-    if (!order)
-      return order.takeError();
-    return std::make_unique<StoredTensor>(name, tensor.type, file, tensor.data, *order);
+    TRY_ASSIGN(order, rowOrder(tensor, name));
+    return std::make_unique<StoredTensor>(name, tensor.type, file, tensor.data, order);
   }
 
   llvm::Error bad(const GgufTensor &tensor, const llvm::Twine &what, const llvm::Twine &expected,
@@ -91,10 +90,8 @@ llvm::Expected<std::vector<std::unique_ptr<WeightTensor>>> ggufTensors(const Ggu
   for (const GgufTensor &tensor : gguf.tensors) {
     if (tensor.name == ropeFactorsTensor)
       continue;
-    auto built = builder.build(tensor);
-    if (!built)
-      return built.takeError();
-    out.push_back(std::move(*built));
+    TRY_ASSIGN(built, builder.build(tensor));
+    out.push_back(std::move(built));
   }
   llvm::sort(out, [](const auto &a, const auto &b) { return a->name < b->name; });
   for (size_t i = 1; i < out.size(); ++i)

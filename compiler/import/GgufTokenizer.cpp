@@ -2,6 +2,7 @@
 // The tokenizer's part of GGUF's metadata, handed to the tokenizer importer.
 #include "compiler/import/GgufModel.h"
 #include "compiler/import/TokenizerImport.h"
+#include "ir/Try.h"
 
 namespace sinter {
 
@@ -15,8 +16,7 @@ public:
     using Step = llvm::Error (FieldReader::*)();
     for (Step step :
          {&FieldReader::readTexts, &FieldReader::readTables, &FieldReader::readIds, &FieldReader::readFlags})
-      if (llvm::Error error = (this->*step)())
-        return error;
+      TRY((this->*step)());
     return std::move(fields);
   }
 
@@ -25,10 +25,8 @@ private:
     for (auto [key, field] :
          {std::pair("tokenizer.ggml.model", &fields.model), std::pair("tokenizer.ggml.pre", &fields.pre),
           std::pair("tokenizer.chat_template", &fields.chatTemplate)}) {
-      auto value = metadata.string(key);
-      if (!value)
-        return value.takeError();
-      *field = value->value_or("").str();
+      TRY_ASSIGN(value, metadata.string(key));
+      *field = value.value_or("").str();
     }
     return llvm::Error::success();
   }
@@ -36,19 +34,13 @@ private:
   llvm::Error readTables() {
     for (auto [key, field] :
          {std::pair("tokenizer.ggml.tokens", &fields.tokens), std::pair("tokenizer.ggml.merges", &fields.merges)}) {
-      auto value = metadata.strings(key);
-      if (!value)
-        return value.takeError();
-      field->assign(value->begin(), value->end());
+      TRY_ASSIGN(value, metadata.strings(key));
+      field->assign(value.begin(), value.end());
     }
-    auto scores = metadata.floats("tokenizer.ggml.scores");
-    if (!scores)
-      return scores.takeError();
-    fields.scores = std::move(*scores);
-    auto types = metadata.integers("tokenizer.ggml.token_type");
-    if (!types)
-      return types.takeError();
-    fields.tokenTypes = std::move(*types);
+    TRY_ASSIGN(scores, metadata.floats("tokenizer.ggml.scores"));
+    fields.scores = std::move(scores);
+    TRY_ASSIGN(types, metadata.integers("tokenizer.ggml.token_type"));
+    fields.tokenTypes = std::move(types);
     return llvm::Error::success();
   }
 
@@ -57,10 +49,8 @@ private:
                               std::pair("tokenizer.ggml.eos_token_id", &fields.eosId),
                               std::pair("tokenizer.ggml.unknown_token_id", &fields.unknownId),
                               std::pair("tokenizer.ggml.padding_token_id", &fields.padId)}) {
-      auto value = metadata.tokenId(key);
-      if (!value)
-        return value.takeError();
-      *field = *value;
+      TRY_ASSIGN(value, metadata.tokenId(key));
+      *field = value;
     }
     return llvm::Error::success();
   }
@@ -69,10 +59,8 @@ private:
     for (auto [key, field] : {std::pair("tokenizer.ggml.add_bos_token", &fields.addBos),
                               std::pair("tokenizer.ggml.add_eos_token", &fields.addEos),
                               std::pair("tokenizer.ggml.add_space_prefix", &fields.addSpacePrefix)}) {
-      auto value = metadata.boolean(key);
-      if (!value)
-        return value.takeError();
-      *field = *value;
+      TRY_ASSIGN(value, metadata.boolean(key));
+      *field = value;
     }
     return llvm::Error::success();
   }
@@ -84,19 +72,13 @@ private:
 } // namespace
 
 llvm::Expected<std::vector<uint8_t>> ggufTokenizer(const GgufMetadata &metadata, const SourceFile &file) {
-  auto model = metadata.string("tokenizer.ggml.model");
-  if (!model)
-    return model.takeError();
+  TRY_ASSIGN(model, metadata.string("tokenizer.ggml.model"));
   // Converters write "none" for models that take ids, such as those made for tests.
-  if (!*model || **model == "none" || **model == "no_vocab")
+  if (!model || *model == "none" || *model == "no_vocab")
     return std::vector<uint8_t>();
-  auto fields = FieldReader(metadata, file).read();
-  if (!fields)
-    return fields.takeError();
-  auto tokenizer = tokenizerFromGguf(*fields);
-  if (!tokenizer)
-    return tokenizer.takeError();
-  return rt::serialize(*tokenizer);
+  TRY_ASSIGN(fields, FieldReader(metadata, file).read());
+  TRY_ASSIGN(tokenizer, tokenizerFromGguf(fields));
+  return rt::serialize(tokenizer);
 }
 
 } // namespace sinter

@@ -4,6 +4,7 @@
 #include "compiler/import/HuggingFaceConfig.h"
 #include "compiler/import/Safetensors.h"
 #include "compiler/import/TokenizerImport.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -78,31 +79,21 @@ llvm::StringRef dtypeOf(const TensorList &tensors) {
 llvm::Expected<Checkpoint> openHuggingFace(llvm::StringRef directory) {
   if (!fs::exists(inside(directory, "config.json")))
     return noConfig(directory);
-  auto file = SourceFile::open(inside(directory, "config.json"));
-  if (!file)
-    return file.takeError();
-  auto json = parseJsonFile(**file);
-  if (!json)
-    return json.takeError();
+  TRY_ASSIGN(file, SourceFile::open(inside(directory, "config.json")));
+  TRY_ASSIGN(json, parseJsonFile(*file));
   Checkpoint out;
-  if (llvm::Error error = readTensors(directory, out.tensors))
-    return error;
+  TRY(readTensors(directory, out.tensors));
   if (out.tensors.empty())
     return llvm::createStringError(directory + ": expected tensors, found none");
   llvm::sort(out.tensors, [](const auto &a, const auto &b) { return a->name < b->name; });
-  if (llvm::Error error = normalizeConfig(**file, json->root, dtypeOf(out.tensors)))
-    return error;
-  auto generation = readGenerationDefaults(directory, **file, json->root);
-  if (!generation)
-    return generation.takeError();
-  auto tokenizer = tokenizerFromHuggingFace(directory);
-  if (!tokenizer)
-    return tokenizer.takeError();
-  if (*tokenizer)
-    out.tokenizer = rt::serialize(**tokenizer);
-  out.config = std::move(json->root);
+  TRY(normalizeConfig(*file, json.root, dtypeOf(out.tensors)));
+  TRY_ASSIGN(generation, readGenerationDefaults(directory, *file, json.root));
+  TRY_ASSIGN(tokenizer, tokenizerFromHuggingFace(directory));
+  if (tokenizer)
+    out.tokenizer = rt::serialize(*tokenizer);
+  out.config = std::move(json.root);
   out.configOrigin = "config.json";
-  out.generation = std::move(*generation);
+  out.generation = std::move(generation);
   return out;
 }
 

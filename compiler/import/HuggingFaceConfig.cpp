@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json in normal form, and errors for what no model description expresses.
 #include "compiler/import/HuggingFaceConfig.h"
+#include "ir/Try.h"
 #include "llvm/ADT/StringSwitch.h"
 
 namespace sinter {
@@ -15,14 +16,10 @@ public:
     using Step = llvm::Error (Normalizer::*)();
     for (Step step : {&Normalizer::checkSupported, &Normalizer::checkWindow, &Normalizer::checkTypes,
                       &Normalizer::setHeads, &Normalizer::setFlags})
-      if (llvm::Error error = (this->*step)())
-        return error;
-    if (llvm::Error error = setDtype(tensorDtype))
-      return error;
-    auto rope = ropeConfig(file, config);
-    if (!rope)
-      return rope.takeError();
-    config["rope"] = std::move(*rope);
+      TRY((this->*step)());
+    TRY(setDtype(tensorDtype));
+    TRY_ASSIGN(rope, ropeConfig(file, config));
+    config["rope"] = std::move(rope);
     return llvm::Error::success();
   }
 
@@ -33,11 +30,9 @@ private:
   }
 
   llvm::Error checkSupported() {
-    auto act = reader.string("hidden_act");
-    if (!act)
-      return act.takeError();
-    if (act->value_or("silu") != "silu")
-      return reader.bad("hidden_act", "'silu'", quoted(**act));
+    TRY_ASSIGN(act, reader.string("hidden_act"));
+    if (act.value_or("silu") != "silu")
+      return reader.bad("hidden_act", "'silu'", quoted(*act));
     if (reader.get("quantization_config"))
       return reader.bad("quantization_config", "none (float safetensors, or a GGUF file for quantized weights)", "one");
     return llvm::Error::success();
@@ -54,20 +49,12 @@ private:
           return reader.bad("layer_types", "'full_attention' in every layer", describe(type));
       return llvm::Error::success();
     }
-    auto used = reader.boolean("use_sliding_window");
-    if (!used)
-      return used.takeError();
-    auto window = reader.integer("sliding_window");
-    if (!window)
-      return window.takeError();
-    auto from = reader.integer("max_window_layers");
-    if (!from)
-      return from.takeError();
-    auto layers = reader.integer("num_hidden_layers");
-    if (!layers)
-      return layers.takeError();
+    TRY_ASSIGN(used, reader.boolean("use_sliding_window"));
+    TRY_ASSIGN(window, reader.integer("sliding_window"));
+    TRY_ASSIGN(from, reader.integer("max_window_layers"));
+    TRY_ASSIGN(layers, reader.integer("num_hidden_layers"));
     constexpr int64_t qwenDefault = 28;
-    if (used->value_or(false) && *window && from->value_or(qwenDefault) < layers->value_or(INT64_MAX))
+    if (used.value_or(false) && window && from.value_or(qwenDefault) < layers.value_or(INT64_MAX))
       return reader.bad("use_sliding_window", "false (full attention in every layer)", "true");
     return llvm::Error::success();
   }
@@ -76,17 +63,13 @@ private:
   llvm::Error checkTypes() {
     for (llvm::StringRef key : {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
                                 "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings"}) {
-      auto value = reader.integer(key);
-      if (!value)
-        return value.takeError();
+      TRY_ASSIGN(value, reader.integer(key));
       constexpr int64_t largest = int64_t(1) << 31;
-      if (*value && (**value < 1 || **value > largest))
-        return reader.bad(key, "an integer from 1 to 2^31", llvm::Twine(**value));
+      if (value && (*value < 1 || *value > largest))
+        return reader.bad(key, "an integer from 1 to 2^31", llvm::Twine(*value));
     }
-    auto eps = reader.number("rms_norm_eps");
-    if (!eps)
-      return eps.takeError();
-    if (*eps && !(**eps > 0))
+    TRY_ASSIGN(eps, reader.number("rms_norm_eps"));
+    if (eps && !(*eps > 0))
       return reader.bad("rms_norm_eps", "a number above 0", describe(*reader.get("rms_norm_eps")));
     return llvm::Error::success();
   }
@@ -114,20 +97,16 @@ private:
   /// The families we know have these false unless they say otherwise (transformers' LlamaConfig, Qwen2Config, ...).
   llvm::Error setFlags() {
     for (llvm::StringRef key : {"tie_word_embeddings", "attention_bias", "mlp_bias"}) {
-      auto value = reader.boolean(key);
-      if (!value)
-        return value.takeError();
-      config[key] = value->value_or(false);
+      TRY_ASSIGN(value, reader.boolean(key));
+      config[key] = value.value_or(false);
     }
     return llvm::Error::success();
   }
 
   llvm::Error setDtype(llvm::StringRef tensorDtype) {
     llvm::StringRef key = reader.get("dtype") ? "dtype" : "torch_dtype";
-    auto given = reader.string(key);
-    if (!given)
-      return given.takeError();
-    llvm::StringRef name = *given ? llvm::StringRef(**given) : "auto";
+    TRY_ASSIGN(given, reader.string(key));
+    llvm::StringRef name = given ? llvm::StringRef(*given) : "auto";
     name.consume_front("torch.");
     bool known = llvm::StringSwitch<bool>(name).Cases("auto", "float32", "float16", "bfloat16", true).Default(false);
     if (!known)

@@ -2,6 +2,7 @@
 // The parameters of rotary embeddings, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling`
 // (hub).
 #include "compiler/import/HuggingFaceConfig.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 
 namespace sinter {
@@ -47,36 +48,28 @@ public:
 
   llvm::Expected<llvm::json::Object> read() {
     for (const ConfigReader *each : {&config, &scaling})
-      if (llvm::Error error = checkWholeRotation(*each))
-        return error;
-    auto type = scaling.string(scaling.get("rope_type") ? "rope_type" : "type");
-    if (!type)
-      return type.takeError();
-    llvm::StringRef name = *type ? llvm::StringRef(**type) : "default";
+      TRY(checkWholeRotation(*each));
+    TRY_ASSIGN(type, scaling.string(scaling.get("rope_type") ? "rope_type" : "type"));
+    llvm::StringRef name = type ? llvm::StringRef(*type) : "default";
     const auto *known = llvm::find_if(ropeTypes, [&](const RopeType &t) { return t.name == name; });
     if (known == std::end(ropeTypes))
       return scaling.bad(scaling.get("rope_type") ? "rope_type" : "type", "'default', 'linear', 'llama3' or 'yarn'",
                          quoted(name));
     rope["rope_type"] = name.str();
-    if (llvm::Error error = readTheta())
-      return error;
+    TRY(readTheta());
     for (const Parameter &parameter : known->parameters)
-      if (llvm::Error error = readParameter(parameter, name))
-        return error;
+      TRY(readParameter(parameter, name));
     if (name == "llama3" && *rope.getNumber("low_freq_factor") >= *rope.getNumber("high_freq_factor"))
       return scaling.bad("high_freq_factor", "more than low_freq_factor", describe(*scaling.get("high_freq_factor")));
     if (name == "yarn")
-      if (llvm::Error error = readTruncate())
-        return error;
+      TRY(readTruncate());
     return std::move(rope);
   }
 
 private:
   llvm::Error checkWholeRotation(const ConfigReader &reader) {
-    auto partial = reader.number("partial_rotary_factor");
-    if (!partial)
-      return partial.takeError();
-    if (partial->value_or(1) != 1)
+    TRY_ASSIGN(partial, reader.number("partial_rotary_factor"));
+    if (partial.value_or(1) != 1)
       return reader.bad("partial_rotary_factor", "1 (all of a head is rotated)",
                         describe(*reader.get("partial_rotary_factor")));
     return llvm::Error::success();
@@ -84,24 +77,19 @@ private:
 
   llvm::Error readTheta() {
     const ConfigReader &reader = scaling.get("rope_theta") ? scaling : config;
-    auto theta = reader.number("rope_theta");
-    if (!theta)
-      return theta.takeError();
-    if (*theta)
-      if (llvm::Error error = checkPositive(reader, "rope_theta", **theta, false))
-        return error;
+    TRY_ASSIGN(theta, reader.number("rope_theta"));
+    if (theta)
+      TRY(checkPositive(reader, "rope_theta", *theta, false));
     constexpr double transformersDefault = 10000;
-    rope["theta"] = theta->value_or(transformersDefault);
+    rope["theta"] = theta.value_or(transformersDefault);
     return llvm::Error::success();
   }
 
   llvm::Error readParameter(const Parameter &parameter, llvm::StringRef type) {
-    auto value = scaling.number(parameter.key);
-    if (!value)
-      return value.takeError();
-    if (*value) {
-      rope[parameter.key] = **value;
-      return checkPositive(scaling, parameter.key, **value, parameter.mayBeZero);
+    TRY_ASSIGN(value, scaling.number(parameter.key));
+    if (value) {
+      rope[parameter.key] = *value;
+      return checkPositive(scaling, parameter.key, *value, parameter.mayBeZero);
     }
     if (parameter.required)
       return scaling.bad(parameter.key, "a number (rope type " + quoted(type) + " needs it)", "none");
@@ -113,11 +101,9 @@ private:
   }
 
   llvm::Error readTruncate() {
-    auto truncate = scaling.boolean("truncate");
-    if (!truncate)
-      return truncate.takeError();
-    if (*truncate)
-      rope["truncate"] = **truncate;
+    TRY_ASSIGN(truncate, scaling.boolean("truncate"));
+    if (truncate)
+      rope["truncate"] = *truncate;
     return llvm::Error::success();
   }
 
@@ -130,16 +116,14 @@ private:
 llvm::Expected<llvm::json::Object> ropeConfig(const SourceFile &file, const llvm::json::Object &config) {
   ConfigReader reader(file, config);
   llvm::StringRef key = reader.get("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  auto given = reader.nested(key);
-  if (!given)
-    return given.takeError();
+  TRY_ASSIGN(given, reader.nested(key));
   // One set of parameters for every layer, not one for each type of layer (Gemma).
-  if (*given)
+  if (given)
     for (llvm::StringRef layers : {"full_attention", "sliding_attention"})
-      if ((**given)->get(layers))
+      if ((*given)->get(layers))
         return reader.bad(key, "the same parameters in every layer", "parameters of " + quoted(layers));
   llvm::json::Object none;
-  ConfigReader scaling(file, *given ? ***given : none, (key + ".").str());
+  ConfigReader scaling(file, given ? **given : none, (key + ".").str());
   return RopeReader(reader, scaling).read();
 }
 

@@ -4,6 +4,7 @@
 #include "compiler/import/ByteReader.h"
 #include "compiler/import/GgmlTypes.h"
 #include "compiler/import/JsonText.h"
+#include "ir/Try.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -35,25 +36,21 @@ public:
   explicit Reader(const SourceFile &file) : file(file) {}
 
   llvm::Expected<std::vector<Entry>> entries() {
-    auto header = readHeader();
-    if (!header)
-      return header.takeError();
+    TRY_ASSIGN(header, readHeader());
     std::vector<Entry> found;
-    for (const auto &[name, offset] : header->keys) {
+    for (const auto &[name, offset] : header.keys) {
       if (name == "__metadata__")
         continue;
       Entry entry;
       entry.name = name;
       entry.offset = offset;
-      if (llvm::Error error = readEntry(*header->root.get(name), entry))
-        return error;
+      TRY(readEntry(*header.root.get(name), entry));
       found.push_back(std::move(entry));
     }
     llvm::sort(found, [](const Entry &a, const Entry &b) {
       return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
     });
-    if (llvm::Error error = checkCoverage(found))
-      return error;
+    TRY(checkCoverage(found));
     return found;
   }
 
@@ -65,17 +62,13 @@ public:
 private:
   llvm::Expected<JsonObject> readHeader() {
     ByteReader reader(file);
-    auto size = reader.read<uint64_t>("header size");
-    if (!size)
-      return size.takeError();
-    if (*size > largestHeader)
+    TRY_ASSIGN(size, reader.read<uint64_t>("header size"));
+    if (size > largestHeader)
       return file.malformed(0, "header size", llvm::Twine("at most ") + llvm::Twine(largestHeader) + " bytes",
-                            llvm::Twine(*size));
-    auto text = reader.bytes(*size, "header");
-    if (!text)
-      return text.takeError();
+                            llvm::Twine(size));
+    TRY_ASSIGN(text, reader.bytes(size, "header"));
     dataStart = reader.offset();
-    return parseJsonPart(file, *text, "header");
+    return parseJsonPart(file, text, "header");
   }
 
   llvm::Error bad(const Entry &entry, const llvm::Twine &what, const llvm::Twine &expected, const llvm::Twine &found) {
@@ -93,8 +86,7 @@ private:
     if (!dtype)
       return bad(entry, "dtype", "a string", describe(*object->get("dtype")));
     entry.dtype = dtype->str();
-    if (llvm::Error error = readOffsets(*object->get("data_offsets"), entry))
-      return error;
+    TRY(readOffsets(*object->get("data_offsets"), entry));
     return readShape(*object->get("shape"), entry);
   }
 
@@ -178,16 +170,12 @@ bool isRotaryTable(llvm::StringRef tensorName) {
 
 llvm::Error readSafetensors(const std::shared_ptr<const SourceFile> &file, TensorList &out) {
   Reader reader(*file);
-  auto entries = reader.entries();
-  if (!entries)
-    return entries.takeError();
-  for (const Entry &entry : *entries) {
+  TRY_ASSIGN(entries, reader.entries());
+  for (const Entry &entry : entries) {
     if (isRotaryTable(entry.name))
       continue;
-    auto type = typeOf(*file, entry);
-    if (!type)
-      return type.takeError();
-    out.push_back(std::make_unique<StoredTensor>(entry.name, std::move(*type), file, reader.data(entry)));
+    TRY_ASSIGN(type, typeOf(*file, entry));
+    out.push_back(std::make_unique<StoredTensor>(entry.name, std::move(type), file, reader.data(entry)));
   }
   return llvm::Error::success();
 }

@@ -2,6 +2,7 @@
 // Reading the shards of a model.safetensors.index.json: {"metadata": {...}, "weight_map": {tensor name: file name}}.
 #include "compiler/import/JsonText.h"
 #include "compiler/import/Safetensors.h"
+#include "ir/Try.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
@@ -16,10 +17,8 @@ namespace {
 using WeightMap = std::map<std::string, std::string>; // tensor -> shard
 
 llvm::Expected<WeightMap> readWeightMap(const SourceFile &index) {
-  auto json = parseJsonFile(index);
-  if (!json)
-    return json.takeError();
-  const llvm::json::Object *entries = json->root.getObject("weight_map");
+  TRY_ASSIGN(json, parseJsonFile(index));
+  const llvm::json::Object *entries = json.root.getObject("weight_map");
   if (!entries)
     return index.error("expected an object 'weight_map', found none");
   WeightMap map;
@@ -43,10 +42,8 @@ llvm::Error readShard(const SourceFile &index, llvm::StringRef shard, TensorList
   llvm::sys::path::append(path, shard);
   if (!llvm::sys::fs::exists(path))
     return index.error("expected the shard " + quoted(shard) + " beside the index, found no such file");
-  auto file = SourceFile::open(path);
-  if (!file)
-    return file.takeError();
-  return readSafetensors(*file, out);
+  TRY_ASSIGN(file, SourceFile::open(path));
+  return readSafetensors(file, out);
 }
 
 /// Every tensor is where the index says, and nowhere else.
@@ -72,16 +69,13 @@ llvm::Error checkPlaces(const SourceFile &index, const WeightMap &map, llvm::Arr
 } // namespace
 
 llvm::Error readShardedSafetensors(const SourceFile &index, TensorList &out) {
-  auto map = readWeightMap(index);
-  if (!map)
-    return map.takeError();
+  TRY_ASSIGN(map, readWeightMap(index));
   std::set<std::string> shards;
-  for (const auto &entry : *map)
+  for (const auto &entry : map)
     shards.insert(entry.second);
   for (const std::string &shard : shards)
-    if (llvm::Error error = readShard(index, shard, out))
-      return error;
-  return checkPlaces(index, *map, out);
+    TRY(readShard(index, shard, out));
+  return checkPlaces(index, map, out);
 }
 
 } // namespace sinter

@@ -4,6 +4,7 @@
 #include "compiler/import/BlockFormats.h"
 #include "compiler/import/Floats.h"
 #include "compiler/import/GgmlTypes.h"
+#include "ir/Try.h"
 #include "llvm/Support/Endian.h"
 #include <algorithm>
 #include <cstring>
@@ -72,8 +73,7 @@ void StoredTensor::readBlockRow(int64_t row, float *out) const {
 }
 
 llvm::Error StoredTensor::readFloats(int64_t begin, int64_t end, llvm::MutableArrayRef<float> out) const {
-  if (llvm::Error error = checkRows(begin, end))
-    return error;
+  TRY(checkRows(begin, end));
   assert(int64_t(out.size()) == (end - begin) * k && "the output is not the rows' size");
   for (int64_t row = begin; row < end; ++row) {
     float *rowOut = out.data() + (row - begin) * k;
@@ -83,8 +83,7 @@ llvm::Error StoredTensor::readFloats(int64_t begin, int64_t end, llvm::MutableAr
 }
 
 llvm::Error StoredTensor::readQuant(int64_t begin, int64_t end, QuantRows &out) const {
-  if (llvm::Error error = checkRows(begin, end))
-    return error;
+  TRY(checkRows(begin, end));
   if (!type.element.isQuantized())
     return llvm::createStringError(origin + ": tensor " + quoted(name) + ": expected a quantized type, found " +
                                    type.element.str());
