@@ -25,10 +25,11 @@ struct AttentionConfig {
   constexpr int maxRows() const { return attentionTileTokens(group()) * group(); }
   /// Units of a query row, which ends in whole vectors.
   constexpr int queryStride() const { return kv.valueDims(); }
-  /// A group of q8 codes lies within a head.
+  /// Groups of q8 codes reach across heads: a row is then one thread's, all heads of it.
+  constexpr bool wholeRows() const { return out == Element::Q8 && kv.headDim % q8Group != 0; }
   constexpr bool valid() const {
     return kv.valid() && heads > 0 && heads % kv.kvHeads == 0 && in != Element::Q8 && scale > 0 &&
-           (out != Element::Q8 || kv.headDim % q8Group == 0);
+           validRow(out, columns());
   }
   constexpr int64_t scratchBytes() const;
 };
@@ -42,13 +43,14 @@ struct AttentionState {
   alignas(64) Unit queries[C.maxRows() * C.queryStride()];
   alignas(64) float scores[rowsAtOnce * attentionTileKeys];
   alignas(64) Unit weights[rowsAtOnce * attentionTileKeys];
-  float maxima[C.maxRows()]; ///< largest score so far, before scaling
-  int keys[C.maxRows()];     ///< keys that the row sees
+  float maxima[C.maxRows()];                              ///< largest score so far, before scaling
+  int keys[C.maxRows()];                                  ///< keys that the row sees
+  alignas(64) float row[C.wholeRows() ? C.columns() : 1]; ///< all heads of a token
 };
 
 constexpr int64_t AttentionConfig::scratchBytes() const {
   int64_t rows = maxRows(), tile = rowsAtOnce * attentionTileKeys;
-  return (rows * (kv.valueDims() + lanes + queryStride() + 2) + 2 * tile) * 4 + 6 * 64;
+  return (rows * (kv.valueDims() + lanes + queryStride() + 2) + 2 * tile + columns()) * 4 + 8 * 64;
 }
 
 /// A tile of keys: where each 16 of them lie.
@@ -158,30 +160,26 @@ inline void attendTileRows(AttentionState<C> &state, const KeyTile &tile, int ro
     attendTileRows<C, rows - 1>(state, tile, row, count);
 }
 
-/// Divides the first `rows` rows of the state by the sums of their weights and writes them to y.
-template <AttentionConfig C, typename Token, typename Column>
-inline void writeRows(AttentionState<C> &state, int rows, std::byte *y, Token &&token, Column &&column) {
-  GroupBatch batch(C.columns());
-  for (int r = 0; r < rows; ++r) {
-    std::byte *row = y + token(r) * rowBytes(C.out, C.columns());
-    float *out = state.out + r * C.kv.valueDims();
-    F32x16 inverse = splat(1.0f / reduceAdd(load(state.sums + r * lanes)));
-    forVectors<C.kv.headDim>([&](int i, auto count) {
-      if constexpr (C.out == Element::Q8)
-        store(out + i, load(out + i) * inverse);
-      else
-        storeAs<C.out, count()>(row, column(r) + i, load(out + i) * inverse);
-    });
-    if constexpr (C.out == Element::Q8)
-      for (int i = 0; i < C.kv.headDim; i += q8Group)
-        batch.add(out + i, (column(r) + i) / q8Group, row);
-  }
+/// Divides a row of the state by the sum of its weights and writes it as a head at `column` of y.
+template <AttentionConfig C, Element out>
+inline void writeHead(AttentionState<C> &state, int r, int column, std::byte *y, GroupBatch &batch) {
+  float *head = state.out + r * C.kv.valueDims();
+  F32x16 inverse = splat(1.0f / reduceAdd(load(state.sums + r * lanes)));
+  forVectors<C.kv.headDim>([&](int i, auto count) {
+    if constexpr (out == Element::Q8)
+      store(head + i, load(head + i) * inverse);
+    else
+      storeAs<out, count()>(y, column + i, load(head + i) * inverse);
+  });
+  if constexpr (out == Element::Q8)
+    for (int i = 0; i < C.kv.headDim; i += q8Group)
+      batch.add(head + i, (column + i) / q8Group, y);
 }
 
-/// Rows [begin, end) of a unit, from queries to results.
-template <AttentionConfig C>
+/// Rows [begin, end) of a unit, from queries to results, written as `out` to the row y(token).
+template <AttentionConfig C, Element out, typename Row>
 void attendRows(const rt::Step &step, const rt::Args &args, AttentionState<C> &state, const AttentionUnit &unit,
-                int begin, int end) {
+                int begin, int end, Row &&y) {
   constexpr int group = C.group(), headDim = C.kv.headDim;
   int rows = end - begin;
   auto column = [&](int r) { return (unit.kvHead * group + (begin + r) % group) * headDim; };
@@ -209,16 +207,37 @@ void attendRows(const rt::Step &step, const rt::Args &args, AttentionState<C> &s
     }
   }
 
-  writeRows<C>(state, rows, args.get<std::byte>(2), token, column);
+  GroupBatch batch(C.columns());
+  for (int r = 0; r < rows; ++r)
+    writeHead<C, out>(state, r, column(r), y(token(r)), batch);
+}
+
+/// Token by token, for results that are encoded across heads.
+template <AttentionConfig C>
+void attendWholeRows(const rt::Step &step, const rt::Args &args, const rt::Worker &worker, AttentionState<C> &state) {
+  SequenceCursor sequence(step);
+  auto [begin, end] = worker.range(step.numTokens);
+  for (int64_t token = begin; token < end; ++token) {
+    for (int32_t kvHead = 0; kvHead < C.kv.kvHeads; ++kvHead) {
+      AttentionUnit unit{sequence.at(token), kvHead, int32_t(token), 1, step.positions[token] + 1, 0};
+      attendRows<C, Element::F32>(step, args, state, unit, 0, C.group(),
+                                  [&](int) { return reinterpret_cast<std::byte *>(state.row); });
+    }
+    quantizeWholeRow(state.row, C.columns(), args.get<std::byte>(2) + token * rowBytes(C.out, C.columns()));
+  }
 }
 
 template <AttentionConfig C>
 void pagedAttention(const rt::Step &step, const rt::Args &args, const rt::Worker &worker) {
   static_assert(C.valid() && sizeof(AttentionState<C>) <= size_t(C.scratchBytes()));
   auto &state = *reinterpret_cast<AttentionState<C> *>(worker.scratch);
-  forMyAttentionRows<C.kv.kvHeads, C.group()>(step, worker, [&](const AttentionUnit &unit, int begin, int end) {
-    attendRows<C>(step, args, state, unit, begin, end);
-  });
+  if constexpr (C.wholeRows())
+    return attendWholeRows<C>(step, args, worker, state);
+  else
+    forMyAttentionRows<C.kv.kvHeads, C.group()>(step, worker, [&](const AttentionUnit &unit, int begin, int end) {
+      attendRows<C, C.out>(step, args, state, unit, begin, end,
+                           [&](int token) { return args.get<std::byte>(2) + token * rowBytes(C.out, C.columns()); });
+    });
 }
 
 } // namespace sinter::cpu

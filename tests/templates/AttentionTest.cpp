@@ -156,6 +156,14 @@ TEST(Attention, EncodesTheFloatRow) {
   expectQ8Of(q8, floats, C.columns());
 }
 
+TEST(Attention, EncodesGroupsAcrossHeads) {
+  constexpr KvConfig kv{.kvHeads = 2, .headDim = 8, .type = Element::F32};
+  constexpr AttentionConfig C{.heads = 8, .kv = kv, .scale = 0.35f};
+  constexpr AttentionConfig toQ8{.heads = 8, .kv = kv, .scale = 0.35f, .out = Element::Q8};
+  Buffer floats = runChunks<C>({300}, 1, 1), q8 = runChunks<toQ8>({100, 1, 199}, 2, 3);
+  expectQ8Of(q8, floats, C.columns());
+}
+
 TEST(Attention, OneKeyGivesItsValue) {
   constexpr AttentionConfig C{.heads = 2, .kv = {.kvHeads = 1, .headDim = 16}, .scale = 0.25f};
   Conversation c = randomConversation<C>({1});
