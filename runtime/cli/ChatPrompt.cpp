@@ -8,15 +8,17 @@ Result<ChatPrompt> ChatPrompt::create(Model &model, const std::string &templateN
   Result<const Tokenizer *> tokenizer = model.tokenizer();
   if (!tokenizer)
     return tl::unexpected(tokenizer.error());
-  return ChatPrompt(**tokenizer);
+  Result<ChatTemplate> format = ChatTemplate::forModel(**tokenizer, templateName);
+  if (!format)
+    return tl::unexpected(format.error());
+  return ChatPrompt(**tokenizer, std::move(*format));
 }
 
-/// ChatML, the format of SmolLM2 and Qwen.
 Result<std::vector<int32_t>> ChatPrompt::encode(std::span<const ChatMessage> messages) const {
-  std::string text;
-  for (const ChatMessage &message : messages)
-    text += "<|im_start|>" + message.role + "\n" + message.content + "<|im_end|>\n";
-  return tokenizer->encode(text + "<|im_start|>assistant\n", {.addSpecial = false});
+  Result<std::string> text = format.render(messages);
+  if (!text)
+    return tl::unexpected(text.error());
+  return tokenizer->encode(*text, {.addSpecial = false});
 }
 
 Result<std::vector<int32_t>> singleTurnPrompt(Model &model, const GenerationFlags &flags, const std::string &text) {

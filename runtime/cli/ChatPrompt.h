@@ -2,12 +2,9 @@
 // Conversations as prompts: the chat template of the model, or the one that --chat-template names, and the tokenizer.
 #pragma once
 #include "runtime/cli/Flags.h"
+#include "runtime/text/ChatTemplate.h"
 
 namespace sinter::rt {
-
-struct ChatMessage {
-  std::string role, content;
-};
 
 class ChatPrompt {
 public:
@@ -19,8 +16,9 @@ public:
   Result<std::vector<int32_t>> encode(std::span<const ChatMessage> messages) const;
 
 private:
-  explicit ChatPrompt(const Tokenizer &tokenizer) : tokenizer(&tokenizer) {}
+  ChatPrompt(const Tokenizer &tokenizer, ChatTemplate format) : tokenizer(&tokenizer), format(std::move(format)) {}
   const Tokenizer *tokenizer;
+  ChatTemplate format;
 };
 
 /// The prompt of a conversation with one user message, and a system message if the flags have one.

@@ -3,6 +3,7 @@
 #include "runtime/cli/Flags.h"
 #include "runtime/cli/TextDecoder.h"
 #include "runtime/support/Format.h"
+#include "runtime/text/ChatTemplate.h"
 #include <CLI/CLI.hpp>
 #include <charconv>
 
@@ -70,9 +71,10 @@ void addGenerationFlags(CLI::App &command, GenerationFlags &flags) {
       ->take_all()
       ->allow_extra_args(false);
   command.add_option("--system", flags.system, "The system message of the chat")->option_text("TEXT");
-  command
-      .add_option("--chat-template", flags.chatTemplate,
-                  "Format of the chat, where the model's own is none that is known: chatml, llama3")
+  std::string names;
+  for (std::string_view name : ChatTemplate::names())
+    names.append(names.empty() ? "" : ", ").append(name);
+  command.add_option("--chat-template", flags.chatTemplate, "Format of the chat in place of the model's own: " + names)
       ->option_text("NAME");
 }
 
