@@ -169,7 +169,7 @@ private:
   }
 
   /// The payload's "info" section, as runtime/cli/ModelInfo.h documents it.
-  llvm::json::Object info(llvm::StringRef compilerName, llvm::StringRef flags) const {
+  llvm::json::Object info(std::string compilerName, std::string flags) const {
     using llvm::json::Object;
     std::map<std::string, int64_t> bytesOfType;
     int64_t parameters = 0;
@@ -193,7 +193,7 @@ private:
     set("top_k", g.topK);
     uint64_t kvPerToken = plan.kvBlockBytes * plan.numLayers / plan.kvBlockTokens;
     return Object{{"model", checkpoint.name},
-                  {"architecture", llvm::sys::path::stem(description)},
+                  {"architecture", llvm::sys::path::stem(description).str()},
                   {"target", target.name},
                   {"quantization", std::move(quantization)},
                   {"parameters", parameters},
@@ -203,7 +203,7 @@ private:
                                     {"kv_bytes_per_sequence", kvPerToken * module->maxSeqLen}}},
                   {"generation", std::move(generation)},
                   {"compiler", "sinter " SINTER_VERSION},
-                  {"build", Object{{"cxx", compilerName}, {"flags", flags}}}};
+                  {"build", Object{{"cxx", std::move(compilerName)}, {"flags", std::move(flags)}}}};
   }
 
   void report(const ExecutableSizes &sizes, const CompiledObjects &objects) const {

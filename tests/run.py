@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every test suite of a build and adds up what they report.
+
+    tests/run.py --build build [--only NAME ...]
+
+The suites are those that CMake registered (GoogleTest binaries, lit) and the end-to-end scripts beside this file. The last
+line is `N passed, N failed`; the exit status says whether all passed.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+TESTS = pathlib.Path(__file__).resolve().parent
+
+# How each kind of runner closes: the sum of the first groups is what passed, that of the second what failed.
+PASSED = [r"\[  PASSED  \] (\d+) test", r"^  Passed\s*: (\d+)", r"^(\d+) passed, \d+ failed"]
+FAILED = [r"\[  FAILED  \] (\d+) test", r"^  (?:Failed|Unresolved|Unexpectedly Passed|Timed Out)\s*: (\d+)", r"^\d+ passed, (\d+) failed"]
+
+
+def registered_suites(build):
+    """What add_test() declared: (name, command, environment)."""
+    listing = json.loads(subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True, text=True).stdout)
+    for test in listing["tests"]:
+        command = [part for part in test["command"] if part != "-q"]  # lit -q would not count
+        yield test["name"], command
+
+
+def script_suites(build):
+    python, sinter = sys.executable, str(build / "bin/sinter")
+    model = next((build / "models").glob("*.gguf"), None)
+    yield "golden", [python, TESTS / "e2e/golden.py", "--sinter", sinter]
+    yield "tokenizer", [python, TESTS / "tokenizer/check.py", "--tool", build / "bin/tokenize", "--work", build / "tokenizer", *(["--smollm2", model] if model else [])]
+    if model:
+        yield "smollm2", [python, TESTS / "e2e/smollm2.py", "--sinter", sinter, "--model", model]
+
+
+def count(patterns, text):
+    return sum(int(n) for pattern in patterns for n in re.findall(pattern, text, re.MULTILINE))
+
+
+def run(name, command):
+    start = time.monotonic()
+    result = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    passed, failed = count(PASSED, result.stdout), count(FAILED, result.stdout)
+    if failed == 0 and (result.returncode != 0 or passed == 0):
+        failed = 1  # it crashed, or ran nothing
+    print(f"{name:24} {passed:6} passed {failed:4} failed {time.monotonic() - start:8.1f} s", flush=True)
+    if failed:
+        print(result.stdout[-20000:], flush=True)
+    return passed, failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=TESTS.parent / "build")
+    parser.add_argument("--only", nargs="*", help="names of suites")
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+    os.environ.setdefault("SINTER_CACHE", str(build / "cache"))
+    suites = [*registered_suites(build), *script_suites(build)]
+    if arguments.only:
+        unknown = set(arguments.only) - {name for name, _ in suites}
+        if unknown:
+            sys.exit(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(name for name, _ in suites)}")
+        suites = [suite for suite in suites if suite[0] in arguments.only]
+    results = [run(*suite) for suite in suites]
+    passed, failed = (sum(column) for column in zip(*results))
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
