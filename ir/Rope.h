@@ -16,7 +16,7 @@ struct RopeParams {
   double attentionFactor = 0;              ///< yarn: scale of cos and sin; 0: 0.1 ln(factor) + 1
   double mscale = 0, mscaleAllDim = 0;     ///< yarn: another way to state the attention factor; 0: not given
   bool truncate = true;                    ///< yarn: round the correction range outwards
-  std::vector<double> freqFactors;         ///< divides the frequencies one by one, as GGUF's rope_freqs does
+  std::vector<double> freqFactors{};       ///< divides the frequencies one by one, as GGUF's rope_freqs does
 
   bool operator==(const RopeParams &) const = default;
   /// Radians per position of each of the headDim / 2 rotations.

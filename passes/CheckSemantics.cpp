@@ -64,10 +64,27 @@ double difference(const Tensor &a, const Tensor &b) {
   return largest == 0 ? 0 : largest / std::sqrt(squares / double(a.data.size()) + 1e-30);
 }
 
+/// Both versions and all steps see the same numbers, made once.
+class SharedWeights : public WeightSource {
+public:
+  llvm::Expected<Tensor> read(const Value &weight) override {
+    auto [it, isNew] = known.try_emplace(weight.name);
+    if (isNew) {
+      TRY_ASSIGN(tensor, source.read(weight));
+      it->second = std::move(tensor);
+    }
+    return it->second;
+  }
+
+private:
+  RandomWeights source{seed};
+  llvm::StringMap<Tensor> known;
+};
+
 /// One version of a graph with the KV cache that its steps have filled.
 struct Version {
   const Graph &graph;
-  RandomWeights weights{seed};
+  WeightSource &weights;
   KvState kv{};
   std::unique_ptr<Evaluator> step{};
 
@@ -119,7 +136,8 @@ llvm::Error compareReturns(const Version &before, const Version &after, llvm::St
 }
 
 llvm::Error checkGraph(const Graph &graphBefore, const Graph &graphAfter, llvm::StringRef pass) {
-  Version before{graphBefore}, after{graphAfter};
+  SharedWeights weights;
+  Version before{graphBefore, weights}, after{graphAfter, weights};
   for (const StepShape &shape : stepShapes) {
     RandomStep input = randomStep(graphBefore, seed, shape);
     TRY(before.run(input));
