@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The launch plan of a compiled model, as the generated plan.cpp states it and the runtime runs it. Plain constant data.
+// The launch plan of a compiled model, as the generated plan.cpp states it and the runtime runs it. Plain constant
+// data.
 #pragma once
 #include "runtime/abi/Kernel.h"
 
@@ -20,12 +21,12 @@ struct Arg {
 
 struct Launch {
   KernelFn kernel;
-  const char *op;       ///< the IR op it serves, printed: "%2 = rms_norm %0, @model.norm.weight : f32[T, 576]"
+  const char *op;         ///< the IR op it serves, printed: "%2 = rms_norm %0, @model.norm.weight : f32[T, 576]"
   const char *kernelName; ///< "k02_rms_norm", the emitted file's stem
   const Arg *args;
   int32_t numArgs;
-  int32_t layer;        ///< -1 outside any layer
-  double bytes, flops;  ///< a step's fixed traffic (weights) and work per token, for the roofline tables
+  int32_t layer;       ///< -1 outside any layer
+  double bytes, flops; ///< a step's fixed traffic (weights) and work per token, for the roofline tables
 };
 
 /// The launches of steps of at most `maxTokens` tokens; buckets are sorted by it.
@@ -36,8 +37,8 @@ struct Bucket {
 };
 
 struct Plan {
-  const char *model;     ///< the name usage and /v1/models speak of
-  const char *target;    ///< "cpu:x86-64-v4+vnni+bf16"
+  const char *model;       ///< the name usage and /v1/models speak of
+  const char *target;      ///< "cpu:x86-64-v4+vnni+bf16"
   const char *cpuFeatures; ///< what the machine must have, as /proc/cpuinfo names it: "avx512f avx512_vnni"
   int32_t vocabSize, numLayers, hiddenSize;
   int32_t maxSeqLen;     ///< positions a sequence may have (rope tables end here)
