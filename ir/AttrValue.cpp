@@ -9,7 +9,8 @@ namespace sinter {
 
 namespace {
 
-template <typename... Fs> struct Overloaded : Fs... {
+template <typename... Fs>
+struct Overloaded : Fs... {
   using Fs::operator()...;
 };
 

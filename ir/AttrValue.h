@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The values that attributes take in text: numbers, booleans, strings, element types, lists and dictionaries. Parser and
-// printer deal in these; an op's Attr<T> converts to and from its own C++ type.
+// The values that attributes take in text: numbers, booleans, strings, element types, lists and dictionaries. Parser
+// and printer deal in these; an op's Attr<T> converts to and from its own C++ type.
 #pragma once
 #include "ir/Type.h"
 #include "llvm/Support/Error.h"
@@ -19,9 +19,13 @@ struct AttrValue {
   std::variant<int64_t, double, bool, std::string, ElementType, AttrList, AttrDict> value = int64_t(0);
 
   AttrValue() = default;
-  template <typename T> AttrValue(T v) : value(std::move(v)) {}
+  template <typename T>
+  AttrValue(T v) : value(std::move(v)) {}
 
-  template <typename T> const T *as() const { return std::get_if<T>(&value); }
+  template <typename T>
+  const T *as() const {
+    return std::get_if<T>(&value);
+  }
   /// An integer or a float, as a float.
   std::optional<double> number() const {
     if (auto *i = as<int64_t>())
@@ -39,9 +43,11 @@ struct AttrValue {
 };
 
 /// How a C++ type is written as an attribute. Specialise for every T of an Attr<T>.
-template <typename T> struct AttrCodec;
+template <typename T>
+struct AttrCodec;
 
-template <> struct AttrCodec<int64_t> {
+template <>
+struct AttrCodec<int64_t> {
   static constexpr const char *expected = "an integer";
   static AttrValue encode(int64_t v) { return v; }
   static bool decode(const AttrValue &a, int64_t &out) {
@@ -49,7 +55,8 @@ template <> struct AttrCodec<int64_t> {
     return v ? (out = *v, true) : false;
   }
 };
-template <> struct AttrCodec<double> {
+template <>
+struct AttrCodec<double> {
   static constexpr const char *expected = "a number";
   static AttrValue encode(double v) { return v; }
   static bool decode(const AttrValue &a, double &out) {
@@ -57,7 +64,8 @@ template <> struct AttrCodec<double> {
     return v ? (out = *v, true) : false;
   }
 };
-template <> struct AttrCodec<ElementType> {
+template <>
+struct AttrCodec<ElementType> {
   static constexpr const char *expected = "an element type";
   static AttrValue encode(ElementType v) { return v; }
   /// Also the names that configs use: "bfloat16".
@@ -71,7 +79,8 @@ template <> struct AttrCodec<ElementType> {
     return true;
   }
 };
-template <typename T> struct AttrCodec<std::optional<T>> {
+template <typename T>
+struct AttrCodec<std::optional<T>> {
   static constexpr const char *expected = AttrCodec<T>::expected;
   static AttrValue encode(const std::optional<T> &v) { return AttrCodec<T>::encode(*v); } // printed only when set
   static bool decode(const AttrValue &a, std::optional<T> &out) {

@@ -199,7 +199,8 @@ int precedenceOf(const Token &t) {
       .Default(0);
 }
 
-template <typename T> std::optional<AttrValue> compare(llvm::StringRef op, T a, T b) {
+template <typename T>
+std::optional<AttrValue> compare(llvm::StringRef op, T a, T b) {
   if (op == "<")
     return AttrValue(a < b);
   if (op == "<=")

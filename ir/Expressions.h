@@ -12,7 +12,8 @@ protected:
   ExpressionParser(llvm::MemoryBufferRef text, const Holes &holes);
 
   using Error = llvm::Error;
-  template <typename T> using Expected = llvm::Expected<T>;
+  template <typename T>
+  using Expected = llvm::Expected<T>;
 
   Error errorAt(const char *where, const llvm::Twine &message);
   Error errorHere(const llvm::Twine &message) { return errorAt(token.start, message); }

@@ -22,7 +22,8 @@ public:
   /// The ops in execution order.
   const std::list<std::unique_ptr<Op>> &ops() const { return opList; }
   /// The ops of one kind, as they stand now: safe to rewrite while looping.
-  template <typename OpT> auto opsOf() const {
+  template <typename OpT>
+  auto opsOf() const {
     std::vector<std::reference_wrapper<OpT>> found;
     for (auto &op : opList)
       if (auto *o = llvm::dyn_cast<OpT>(op.get()))

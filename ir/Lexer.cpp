@@ -63,7 +63,8 @@ Token Lexer::name(Token::Kind kind) {
   const char *start = at++;
   llvm::StringRef text = takeWhile(isNameChar);
   if (text.empty())
-    return {Token::Invalid, kind == Token::ValueName ? "expected a name after '%'" : "expected a name after '@'", start};
+    return {Token::Invalid, kind == Token::ValueName ? "expected a name after '%'" : "expected a name after '@'",
+            start};
   return {kind, text, start};
 }
 

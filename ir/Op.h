@@ -44,8 +44,8 @@ public:
 
   Kind kind;
   Type type;
-  std::string name; ///< without % or @
-  Location loc;     ///< of a weight: where the description asked for it
+  std::string name;    ///< without % or @
+  Location loc;        ///< of a weight: where the description asked for it
   int64_t offset = -1; ///< bytes into the activation arena, set by plan-memory; -1: none
 
   Op *def() const { return op; } ///< null for parameters and weights
@@ -116,7 +116,10 @@ public:
   const Type &type() const { return get().type; }
   void set(Value &v) { empty() ? push(v) : slots[0]->set(&v); }
   /// The op of that kind that computes this operand, or null.
-  template <typename OpT> OpT *definedBy() const { return llvm::dyn_cast_or_null<OpT>(get().def()); }
+  template <typename OpT>
+  OpT *definedBy() const {
+    return llvm::dyn_cast_or_null<OpT>(get().def());
+  }
 };
 
 class OperandList : public OperandMember {
@@ -145,7 +148,8 @@ protected:
 };
 
 /// An attribute; without a default it must be written.
-template <typename T> class Attr : public AttrBase {
+template <typename T>
+class Attr : public AttrBase {
 public:
   Attr(Op &op, llvm::StringLiteral name) : AttrBase(op, name), required(true) {}
   Attr(Op &op, llvm::StringLiteral name, T def)
@@ -240,7 +244,8 @@ struct OpRegistration {
 };
 
 /// Base of every op: mnemonic, kind test and registration, from the struct itself.
-template <typename Derived> struct OpImpl : Op {
+template <typename Derived>
+struct OpImpl : Op {
   llvm::StringRef mnemonic() const final {
     (void)&registration; // the vtable needs this function, so every op with an infer() registers
     return Derived::Mnemonic;

@@ -10,9 +10,9 @@
 
 namespace sinter {
 
-#define SINTER_OP(NAME)                                                                                               \
-  static constexpr llvm::StringLiteral Mnemonic = NAME;                                                               \
-  llvm::Expected<Types> infer() const override;                                                                       \
+#define SINTER_OP(NAME)                                                                                                \
+  static constexpr llvm::StringLiteral Mnemonic = NAME;                                                                \
+  llvm::Expected<Types> infer() const override;                                                                        \
   llvm::Error evaluate(Evaluator &) const override;
 
 /// y[t] = table[tokens[t]].   i32[T], [V, H] -> [T, H]

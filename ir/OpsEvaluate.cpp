@@ -57,11 +57,11 @@ Error appendKv(Evaluator &e, int64_t layer, ElementType type, const Tensor &k, c
   for (size_t t = 0; t < e.step().tokens.size(); ++t) {
     KvState::Rows &rows = e.cache(layer, e.step().sequences[t]);
     if (int64_t(rows.k.size()) != e.step().positions[t] * k.columns())
-      return llvm::createStringError(llvm::formatv("the KV cache of layer {0} holds {1} tokens of sequence {2}, but the "
-                                                   "next has position {3}",
-                                                   layer, rows.k.size() / k.columns(), e.step().sequences[t],
-                                                   e.step().positions[t])
-                                         .str());
+      return llvm::createStringError(
+          llvm::formatv("the KV cache of layer {0} holds {1} tokens of sequence {2}, but the "
+                        "next has position {3}",
+                        layer, rows.k.size() / k.columns(), e.step().sequences[t], e.step().positions[t])
+              .str());
     auto append = [&](std::vector<float> &to, const Tensor &from) {
       to.insert(to.end(), from.row(t), from.row(t) + from.columns());
       roundTo(type, llvm::MutableArrayRef(to).take_back(from.columns()));

@@ -11,7 +11,8 @@ namespace {
 using llvm::Error;
 using llvm::Expected;
 
-template <typename... Args> Error error(const char *format, Args &&...args) {
+template <typename... Args>
+Error error(const char *format, Args &&...args) {
   return llvm::createStringError(llvm::formatv(format, std::forward<Args>(args)...).str());
 }
 
@@ -315,7 +316,8 @@ std::vector<OpInfo> &registry() {
 } // namespace
 
 OpRegistration::OpRegistration(OpInfo info) {
-  auto at = llvm::lower_bound(registry(), info, [](const OpInfo &a, const OpInfo &b) { return a.mnemonic < b.mnemonic; });
+  auto at =
+      llvm::lower_bound(registry(), info, [](const OpInfo &a, const OpInfo &b) { return a.mnemonic < b.mnemonic; });
   registry().insert(at, info);
 }
 

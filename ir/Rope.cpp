@@ -10,7 +10,8 @@ namespace sinter {
 namespace {
 
 /// The parameters as the dictionary writes them: the one list that encode and decode share.
-template <typename Params, typename Fn> void forEachNumber(Params &p, Fn fn) {
+template <typename Params, typename Fn>
+void forEachNumber(Params &p, Fn fn) {
   fn("theta", p.theta);
   fn("factor", p.factor);
   fn("low_freq_factor", p.lowFreqFactor);
@@ -30,8 +31,7 @@ double llama3Frequency(const RopeParams &p, double f) {
     return f;
   if (wavelength > p.originalMaxPositions / p.lowFreqFactor)
     return f / p.factor;
-  double smooth =
-      (p.originalMaxPositions / wavelength - p.lowFreqFactor) / (p.highFreqFactor - p.lowFreqFactor);
+  double smooth = (p.originalMaxPositions / wavelength - p.lowFreqFactor) / (p.highFreqFactor - p.lowFreqFactor);
   return (1 - smooth) * f / p.factor + smooth * f;
 }
 

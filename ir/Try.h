@@ -4,15 +4,15 @@
 #include "llvm/Support/Error.h"
 
 /// Returns the error of EXPR, if there is one.
-#define TRY(EXPR)                                                                                                     \
-  do {                                                                                                                \
-    if (llvm::Error tryError = (EXPR))                                                                                \
-      return tryError;                                                                                                \
+#define TRY(EXPR)                                                                                                      \
+  do {                                                                                                                 \
+    if (llvm::Error tryError = (EXPR))                                                                                 \
+      return tryError;                                                                                                 \
   } while (false)
 
 /// Defines VAR as the value of EXPR, or returns its error.
-#define TRY_ASSIGN(VAR, EXPR)                                                                                         \
-  auto VAR##OrError = (EXPR);                                                                                         \
-  if (!VAR##OrError)                                                                                                  \
-    return VAR##OrError.takeError();                                                                                  \
+#define TRY_ASSIGN(VAR, EXPR)                                                                                          \
+  auto VAR##OrError = (EXPR);                                                                                          \
+  if (!VAR##OrError)                                                                                                   \
+    return VAR##OrError.takeError();                                                                                   \
   auto VAR = std::move(*VAR##OrError)

@@ -13,11 +13,11 @@ namespace sinter {
 /// One level: subScales/subMins are empty and superScales/superMins hold one value a group.
 struct QuantRows {
   int64_t rows = 0, k = 0;
-  std::vector<uint8_t> codes;       ///< [rows, k]; signed codes are stored offset by 2^(bits-1)
-  std::vector<float> superScales;   ///< [rows, k / (super ? super : group)], exactly the file's float16
-  std::vector<float> superMins;     ///< same, when hasMin: value = scale*code + min (K-quants' minimum is negated here)
-  std::vector<int8_t> subScales;    ///< [rows, k / group] when two-level
-  std::vector<int8_t> subMins;      ///< same, when two-level and hasMin
+  std::vector<uint8_t> codes;     ///< [rows, k]; signed codes are stored offset by 2^(bits-1)
+  std::vector<float> superScales; ///< [rows, k / (super ? super : group)], exactly the file's float16
+  std::vector<float> superMins;   ///< same, when hasMin: value = scale*code + min (K-quants' minimum is negated here)
+  std::vector<int8_t> subScales;  ///< [rows, k / group] when two-level
+  std::vector<int8_t> subMins;    ///< same, when two-level and hasMin
 };
 
 /// A named tensor of a checkpoint: its type, and its rows on demand. Reading is cheap to repeat and safe from threads.
