@@ -64,11 +64,16 @@ inline void runInt8(TileJob job, const LinearScratch<C> &scratch) {
   using P = LinearPlan<C>;
   constexpr WeightFormat F = C.weight;
   constexpr int64_t blocks = C.k / blockK;
-  if (job.tokens <= P::tileTokens) {
-    withCount<P::tileTokens>(job.tokens, [&](auto tokens) {
-      int8Tile<F, C.k, panels, tokens()>(PackedCodes<F, C.k, panels>{job.weights, 0, job.next}, job.x, 0, blocks,
-                                         TileSums{job.sums, job.sumsStride, true});
-    });
+  if (job.tokens <= P::directTokens) {
+    // Two tiles of about one size where one does not do; the second finds the panels in the first-level cache.
+    int64_t most = divideUp(job.tokens, divideUp(job.tokens, P::tileTokens));
+    for (int64_t t = 0; t < job.tokens; t += most) {
+      withCount<P::tileTokens>(job.tokens - t < most ? job.tokens - t : most, [&](auto tokens) {
+        int8Tile<F, C.k, panels, tokens()>(PackedCodes<F, C.k, panels>{job.weights, 0, job.next},
+                                           job.x + t * P::xRowBytes, 0, blocks,
+                                           TileSums{job.sums + t * job.sumsStride, job.sumsStride, true});
+      });
+    }
     return;
   }
   constexpr int64_t chunkBlocks = P::chunkK / blockK, panelBytes = P::chunkK * panelRows;

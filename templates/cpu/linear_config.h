@@ -62,6 +62,9 @@ struct LinearPlan {
   static constexpr int tilePanels = SINTER_AVX512 ? 2 : 1;
   static constexpr int tileTokens = SINTER_AVX512 ? (int8 ? 6 : 12) : (int8 ? 2 : 5);
 
+  /// Up to this many tokens, codes are not worth unpacking into memory first.
+  static constexpr int64_t directTokens = 2 * tileTokens;
+
   /// Panels of the packed stream, and those that are finished together: a pair of gate and up makes 16 columns, and a
   /// group of a quantized output needs 32.
   static constexpr int64_t panels = divideUp(C.n, panelRows) * (C.swiglu ? 2 : 1);

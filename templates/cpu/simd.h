@@ -53,6 +53,6 @@ inline F32x16 exp(F32x16 x) {
 }
 
 /// x * sigmoid(x).
-inline F32x16 silu(F32x16 x) { return x / (splat(1.0f) + exp(splat(0.0f) - x)); }
+inline F32x16 silu(F32x16 x) { return x * reciprocal(splat(1.0f) + exp(splat(0.0f) - x)); }
 
 } // namespace sinter::cpu

@@ -37,6 +37,7 @@ inline F32x16 round(F32x16 a) {
   constexpr int mode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   return {_mm256_round_ps(a.lo, mode), _mm256_round_ps(a.hi, mode)};
 }
+inline F32x16 reciprocal(F32x16 a) { return splat(1.0f) / a; }
 /// 2^n of integral lanes in [-126, 127].
 inline F32x16 powerOfTwo(F32x16 n) {
   auto half = [](__m256 h) {

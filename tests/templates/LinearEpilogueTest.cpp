@@ -44,6 +44,16 @@ TEST(LinearEpilogue, LogitRowsOnly) {
   expectRight<LinearConfig{.k = 64, .n = 19, .weight = q8_0, .x = Element::Q8, .rows = Rows::Logits}>(2e-7);
 }
 
+TEST(LinearEpilogue, MoreRowsThanABlockOfTokens) {
+  constexpr LinearConfig c{.k = 32, .n = 19, .weight = q4_0, .x = Element::Q8};
+  constexpr int64_t rows = 2 * LinearPlan<c>::blockTokens + 5;
+  LinearCase<c> test(rows);
+  Guarded all = test.run(0, rows, 2), some = test.run(rows - 9, 9, 3);
+  EXPECT_EQ(std::memcmp(all.as<float>() + (rows - 9) * c.n, some.data(), 9 * c.n * 4), 0);
+  for (int64_t r = 0; r < rows; r += 7)
+    EXPECT_NEAR(all.as<float>()[r * c.n + 18], test.expected(r, 18).first, 1e-5) << r;
+}
+
 TEST(LinearEpilogue, SwigluWithBiases) {
   expectRight<LinearConfig{
       .k = 64, .n = 37, .weight = q4_1, .x = Element::Q8, .swiglu = true, .argBias = 3, .argUpBias = 4}>(5e-7);
