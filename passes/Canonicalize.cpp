@@ -56,7 +56,7 @@ bool simplify(Cast &cast) {
 
 /// Row r of the results depends on row r of the operands alone.
 bool isRowWise(const Op &op) {
-  return llvm::isa<RmsNorm, HeadRmsNorm, Add, AddBias, AddRmsNorm, Linear, SiluMul, SwigluLinear, Slice, Cast>(&op);
+  return llvm::isa<RmsNorm, Add, AddBias, AddRmsNorm, Linear, SiluMul, SwigluLinear, Slice, Cast>(&op);
 }
 
 bool hasTokenRows(const Value &v) { return !v.isWeight() && v.type.rank() == 2 && v.type.dim(0) == Dim(Dim::T); }
