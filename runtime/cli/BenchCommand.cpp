@@ -48,13 +48,14 @@ Result<double> runOnce(Engine &engine, int32_t prompt, int32_t output, int32_t v
   return now() - start;
 }
 
-/// Fills in the seconds of a test. To generate 128 tokens is a prompt of one token and 128 steps of one token each.
+/// Fills in the seconds of a test. A prompt of 512 tokens ends with the choice of the token after it, as for a user; to
+/// generate 128 tokens is a prompt of one token and 128 steps of one token each.
 Result<void> runTest(const BenchFlags &flags, CpuExecutor &executor, BenchTest &test) {
   EngineOptions options;
   options.sharePrefixes = false;
   Engine engine(executor, options);
   std::mt19937 random(1);
-  int32_t vocab = executor.limits().vocabSize, output = test.generated, prompt = output ? 1 : test.prompt;
+  int32_t vocab = executor.limits().vocabSize, output = std::max(test.generated, 1), prompt = std::max(test.prompt, 1);
   if (Result<double> warmUp = runOnce(engine, prompt, std::min(output, 8), vocab, random); !warmUp)
     return fail(test.name() + ": " + warmUp.error().message);
   int64_t stepsBefore = engine.stats().steps;

@@ -27,6 +27,12 @@ std::string mnemonic(std::string_view op) {
   return std::string(op.substr(0, op.find_first_of(" (")));
 }
 
+/// Whether an op works on the rows that want logits only: its result's type is printed as f32[S, ...].
+bool worksOnLogitRows(std::string_view op) {
+  size_t type = op.rfind(" : ");
+  return type != std::string_view::npos && op.substr(type).find("[S") != std::string_view::npos;
+}
+
 using Row = std::vector<std::string>;
 
 /// A markdown table whose columns line up in a terminal too; the first `leftAligned` columns are text.
@@ -148,7 +154,8 @@ std::vector<KernelRow> kernelRows(const std::vector<LaunchTime> &times, int64_t 
     sum.row.calls += time.calls;
     sum.seconds += time.seconds;
     sum.bytes += time.launch->bytes * static_cast<double>(time.calls);
-    sum.flops += time.launch->flops * static_cast<double>(time.tokens);
+    int64_t rows = worksOnLogitRows(time.launch->op) ? time.logits : time.tokens;
+    sum.flops += time.launch->flops * static_cast<double>(rows);
   }
   std::vector<KernelRow> rows;
   for (auto &[name, sum] : sums) {

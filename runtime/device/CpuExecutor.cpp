@@ -137,6 +137,7 @@ void CpuExecutor::runLaunches(const Step &step, int32_t bucketIndex, const Worke
       time.seconds += ended - last;
       time.calls += 1;
       time.tokens += step.numTokens;
+      time.logits += step.numLogits;
       last = ended;
     }
     if (observer) {

@@ -17,7 +17,8 @@ Result<void> checkMachine(const Plan &plan);
 struct LaunchTime {
   const Launch *launch;
   double seconds = 0;
-  int64_t calls = 0, tokens = 0;
+  int64_t calls = 0;
+  int64_t tokens = 0, logits = 0; ///< T and S of these steps, summed
 };
 
 struct CpuExecutorOptions {
