@@ -85,8 +85,9 @@ Op &Op::cloneInto(Graph &into, llvm::function_ref<Value &(Value &)> map) const {
 
 Graph::~Graph() {
   returnList.clear();
-  while (!opList.empty()) // users before what they use
-    opList.pop_back();
+  for (auto &op : opList) // whatever a broken pass left behind, nothing is used any more
+    for (Use *use : op->operands())
+      use->set(nullptr);
 }
 
 Value &Graph::addParam(llvm::StringRef name, Type type) {
