@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The register tiles of a matmul: `panels` panels of 16 weight rows times `tokens` tokens over a chunk of K, added to
 // sums in memory. A row's and a token's sum goes through the same operations in the same order whatever else is in the
-// tile, so that results do not depend on how tokens are grouped.
+// tile, so that results do not depend on how tokens are grouped. Each tile is a function of its own (noinline): within
+// a larger one the compiler runs out of registers and spills sums in the inner loop.
 #pragma once
 #include "templates/cpu/dot.h"
 #include "templates/cpu/unpack.h"
@@ -94,8 +95,8 @@ inline I32x16 startSum(const int32_t *negSum) {
 
 /// Quantized weights times quantized activations: `blocks` blocks of 32 from block `first` of the records on.
 template <WeightFormat F, int64_t k, int panels, int tokens>
-inline __attribute__((always_inline)) void int8Tile(auto weights, const std::byte *x, int64_t first, int64_t blocks,
-                                                    TileSums sums) {
+__attribute__((noinline)) void int8Tile(auto weights, const std::byte *x, int64_t first, int64_t blocks,
+                                        TileSums sums) {
   constexpr int64_t record = int64_t(q8RecordBytes(k));
   constexpr int halves = F.group == 16 ? 2 : 1, steps = 8 / halves;
   F32x16 acc[tokens][panels];
@@ -142,8 +143,8 @@ inline __attribute__((always_inline)) void int8Tile(auto weights, const std::byt
 
 /// Float panels [elements][16] times float rows; token t's row starts at x + t * xStride.
 template <int panels, int tokens>
-inline __attribute__((always_inline)) void f32Tile(const float *weights, int64_t panelStride, const float *x,
-                                                   int64_t xStride, int64_t elements, TileSums sums) {
+__attribute__((noinline)) void f32Tile(const float *weights, int64_t panelStride, const float *x, int64_t xStride,
+                                       int64_t elements, TileSums sums) {
   F32x16 acc[tokens][panels];
   loadSums(acc, sums);
   for (int64_t i = 0; i < elements; ++i) {
@@ -165,8 +166,8 @@ inline __attribute__((always_inline)) void f32Tile(const float *weights, int64_t
 #if defined(__AVX512BF16__) && SINTER_AVX512
 /// bfloat16 panels [pairs][16][2] times bfloat16 rows, two k a step; with `odd`, a last k stands alone.
 template <int panels, int tokens>
-inline __attribute__((always_inline)) void bf16Tile(const std::byte *weights, int64_t panelStride, const uint16_t *x,
-                                                    int64_t xStride, int64_t pairs, bool odd, TileSums sums) {
+__attribute__((noinline)) void bf16Tile(const std::byte *weights, int64_t panelStride, const uint16_t *x,
+                                        int64_t xStride, int64_t pairs, bool odd, TileSums sums) {
   F32x16 acc[tokens][panels];
   loadSums(acc, sums);
   auto step = [&](int64_t i, auto pairOf) __attribute__((always_inline)) {
