@@ -2,8 +2,8 @@
 // The tokenizer without a model, for check.py: imports what `sinter compile` would, serializes it, loads that as an
 // executable does, and runs `tokenize --jsonl` from standard input to standard output.
 //
-//   tokenizer_tool (--hf DIRECTORY | --gguf-fields FILE.json) [--no-special-tokens | --no-added-tokens] [--decode]
-//       [--skip-special] [--save IMAGE]
+//   tokenize (--hf DIRECTORY | --gguf-fields FILE.json | --image IMAGE) [--no-special-tokens] [--decode]
+//            [--save IMAGE]
 #include "compiler/import/TokenizerImport.h"
 #include "runtime/text/TokenizeLines.h"
 #include "llvm/ADT/StringRef.h"
@@ -54,15 +54,23 @@ GgufTokenizerFields readFields(llvm::StringRef path) {
   return fields;
 }
 
-rt::TokenizerData importFrom(llvm::StringRef kind, llvm::StringRef path) {
+std::vector<uint8_t> readImage(const char *path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// The image of what `kind` and `path` name.
+std::vector<uint8_t> imageOf(llvm::StringRef kind, const char *path) {
+  if (kind == "--image")
+    return readImage(path);
   if (kind == "--gguf-fields")
-    return orDie(tokenizerFromGguf(readFields(path)));
+    return rt::serialize(orDie(tokenizerFromGguf(readFields(path))));
   if (kind != "--hf")
-    die("expected --hf or --gguf-fields, found " + kind);
+    die("expected --hf, --gguf-fields or --image, found " + kind);
   auto data = orDie(tokenizerFromHuggingFace(path));
   if (!data)
-    die(path + ": no tokenizer");
-  return std::move(*data);
+    die(llvm::Twine(path) + ": no tokenizer");
+  return rt::serialize(*data);
 }
 
 } // namespace
@@ -70,16 +78,12 @@ rt::TokenizerData importFrom(llvm::StringRef kind, llvm::StringRef path) {
 int main(int argc, char **argv) {
   if (argc < 3)
     die("expected two arguments or more");
-  std::vector<uint8_t> image = rt::serialize(importFrom(argv[1], argv[2]));
+  std::vector<uint8_t> image = imageOf(argv[1], argv[2]);
   rt::TokenizeOptions options;
   for (int i = 3; i < argc; ++i) {
     llvm::StringRef flag = argv[i];
     if (flag == "--no-special-tokens")
       options.encode = {false, false};
-    else if (flag == "--no-added-tokens")
-      options.encode = {false, true};
-    else if (flag == "--skip-special")
-      options.skipSpecial = true;
     else if (flag == "--decode")
       options.decode = true;
     else if (flag == "--save" && i + 1 < argc)
