@@ -151,6 +151,7 @@ struct RopeAppend : OpImpl<RopeAppend> {
 struct LastTokens : OpImpl<LastTokens> {
   SINTER_OP("last_tokens")
   Operand x{*this, "x"};
+  Attr<std::optional<ElementType>> to{*this, "to", std::nullopt};
 };
 
 /// Columns [begin, begin + size).   [R, N] -> [R, size]

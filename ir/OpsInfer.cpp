@@ -289,7 +289,9 @@ Expected<Types> RopeAppend::infer() const {
 Expected<Types> LastTokens::infer() const {
   TRY(expectRows(x));
   TRY(expectDim(x, x.type(), 0, Dim::T, "tokens"));
-  return Types{Type(x.type().element, {Dim::S, x.type().dim(1)})};
+  TRY_ASSIGN(element, resultElement(to, x));
+  TRY(checkQuantized(element, x));
+  return Types{Type(element, {Dim::S, x.type().dim(1)})};
 }
 
 Expected<Types> Slice::infer() const {

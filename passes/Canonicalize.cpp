@@ -10,8 +10,9 @@
 //   %n = rms_norm %x, @w : f32[T, 64]           %l.1 = last_tokens %x : f32[S, 64]
 //   %l = last_tokens %n : f32[S, 64]     =>     %l = rms_norm %l.1, @w : f32[S, 64]
 //
-// last_tokens does not rise when another op reads the value too, above an input that is quantized (there are no rows of
-// floats to take), nor above attention, which must see every token's keys and values.
+// last_tokens does not rise when another op reads the value too, when it changes the type of the rows, above an input
+// that is quantized (there are no rows of floats to take), nor above attention, which must see every token's keys and
+// values.
 
 #include "ir/Ops.h"
 #include "passes/Pass.h"
@@ -62,9 +63,11 @@ bool isRowWise(const Op &op) {
 bool hasTokenRows(const Value &v) { return !v.isWeight() && v.type.rank() == 2 && v.type.dim(0) == Dim(Dim::T); }
 
 bool canTakeLastRows(const Op &op) {
-  auto onlyLastRowsWanted = [](auto &result) {
-    return llvm::all_of(result->uses(), [](Use *use) { return use->owner && llvm::isa<LastTokens>(use->owner); });
+  auto takesLastRows = [](Use *use) {
+    auto *last = llvm::dyn_cast_or_null<LastTokens>(use->owner);
+    return last && last->result().type.element == last->x.type().element;
   };
+  auto onlyLastRowsWanted = [&](auto &result) { return llvm::all_of(result->uses(), takesLastRows); };
   auto rowsCanBeTaken = [](Use *use) { return !hasTokenRows(*use->get()) || use->get()->type.element.isFloat(); };
   return isRowWise(op) && llvm::all_of(op.results(), onlyLastRowsWanted) && llvm::all_of(op.operands(), rowsCanBeTaken);
 }

@@ -77,7 +77,7 @@ void absorbIntoProducer(Cast &cast) {
     return;
   if (auto *norm = llvm::dyn_cast<AddRmsNorm>(x.def()); norm && &x != &norm->result(1))
     return; // the sum is the residual stream: it stays exact
-  absorbIntoAnyOf<RmsNorm, AddRmsNorm, SiluMul, SwigluLinear, PagedAttention>(x, cast);
+  absorbIntoAnyOf<RmsNorm, AddRmsNorm, SiluMul, SwigluLinear, PagedAttention, LastTokens>(x, cast);
 }
 
 } // namespace
