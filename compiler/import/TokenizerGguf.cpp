@@ -3,6 +3,7 @@
 #include "compiler/import/SourceFile.h"
 #include "compiler/import/TokenizerImport.h"
 #include "compiler/import/TokenizerVocabulary.h"
+#include "ir/Try.h"
 #include "runtime/text/Utf8.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>
@@ -40,12 +41,9 @@ public:
   llvm::Expected<rt::TokenizerData> run() {
     if (fields.model != "gpt2" && fields.model != "llama")
       return bad("model", "'gpt2' or 'llama'", quoted(fields.model));
-    if (llvm::Error error = readPieces())
-      return error;
-    if (llvm::Error error = fields.model == "gpt2" ? readByteLevel() : readSentencePiece())
-      return error;
-    if (llvm::Error error = readSpecial())
-      return error;
+    TRY(readPieces());
+    TRY(fields.model == "gpt2" ? readByteLevel() : readSentencePiece());
+    TRY(readSpecial());
     data.chatTemplate = fields.chatTemplate;
     return std::move(data);
   }
@@ -98,8 +96,7 @@ private:
     if (rules->digitsFirst)
       data.splits.push_back(llvm::cantFail(splitAt("\\p{N}", rt::SplitBehavior::Isolated)));
     data.splits.push_back(llvm::cantFail(splitAt(rules->words, rt::SplitBehavior::Isolated)));
-    if (llvm::Error error = readMerges())
-      return error;
+    TRY(readMerges());
     for (auto [id, piece] : llvm::enumerate(data.pieces)) {
       bool special = piece.type == PieceType::Control || piece.type == PieceType::Unknown;
       if (special || piece.type == PieceType::UserDefined) {

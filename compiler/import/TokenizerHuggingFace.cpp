@@ -2,6 +2,7 @@
 // A Hugging Face directory's tokenizer: tokenizer.json with what tokenizer_config.json and chat_template.jinja add.
 #include "compiler/import/TokenizerImport.h"
 #include "compiler/import/TokenizerJson.h"
+#include "ir/Try.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -87,12 +88,9 @@ llvm::Expected<std::optional<rt::TokenizerData>> tokenizerFromHuggingFace(llvm::
     return json.takeError();
   rt::TokenizerData data;
   llvm::StringMap<int32_t> ids;
-  if (llvm::Error error = readTokenizerJson(**file, json->root, data, ids))
-    return error;
-  if (llvm::Error error = readTokenizerConfig(directory, ids, data))
-    return error;
-  if (llvm::Error error = readChatTemplate(directory, data))
-    return error;
+  TRY(readTokenizerJson(**file, json->root, data, ids));
+  TRY(readTokenizerConfig(directory, ids, data));
+  TRY(readChatTemplate(directory, data));
   return data;
 }
 

@@ -4,6 +4,7 @@
 #include "compiler/import/ConfigReader.h"
 #include "compiler/import/TokenizerPipeline.h"
 #include "compiler/import/TokenizerVocabulary.h"
+#include "ir/Try.h"
 #include "runtime/text/Normalizer.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -19,22 +20,17 @@ public:
       : file(file), root(root), data(data), ids(ids) {}
 
   llvm::Error run() {
-    if (llvm::Error error = readTokenizerPipeline(file, root, data))
-      return error;
+    TRY(readTokenizerPipeline(file, root, data));
     Optional<const llvm::json::Object *> object = ConfigReader(file, root).nested("model");
     if (!object)
       return object.takeError();
     if (!*object)
       return ConfigReader(file, root).bad("model", "an object", "none");
     model = **object;
-    if (llvm::Error error = readModelFlags())
-      return error;
-    if (llvm::Error error = readVocabulary())
-      return error;
-    if (llvm::Error error = readMerges())
-      return error;
-    if (llvm::Error error = readAddedTokens())
-      return error;
+    TRY(readModelFlags());
+    TRY(readVocabulary());
+    TRY(readMerges());
+    TRY(readAddedTokens());
     return checkTemplateIds();
   }
 
@@ -68,10 +64,8 @@ private:
       if (!affix->value_or("").empty())
         return modelReader().bad(key, "none", quoted(**affix));
     }
-    if (llvm::Error error = readFlag("ignore_merges", data.ignoreMerges))
-      return error;
-    if (llvm::Error error = readFlag("byte_fallback", data.byteFallback))
-      return error;
+    TRY(readFlag("ignore_merges", data.ignoreMerges));
+    TRY(readFlag("byte_fallback", data.byteFallback));
     return readFlag("fuse_unk", data.fuseUnknown);
   }
 

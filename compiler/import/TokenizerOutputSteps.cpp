@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes after the model in tokenizer.json: the tokens put around a text, and how ids become text again.
 #include "compiler/import/TokenizerStep.h"
+#include "ir/Try.h"
 
 namespace sinter {
 
@@ -36,8 +37,7 @@ llvm::Error templateProcessing(const TokenizerStep &step, rt::TokenizerData &dat
     const llvm::json::Object *special = part ? part->getObject("SpecialToken") : nullptr;
     std::optional<llvm::StringRef> name = special ? special->getString("id") : std::nullopt;
     if (name) {
-      if (llvm::Error error = specialIds(step, *name, around[texts > 0]))
-        return error;
+      TRY(specialIds(step, *name, around[texts > 0]));
     } else if (part && part->getObject("Sequence")) {
       ++texts;
     } else {

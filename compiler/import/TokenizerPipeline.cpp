@@ -3,6 +3,7 @@
 #include "compiler/import/TokenizerPipeline.h"
 #include "compiler/import/TokenizerStep.h"
 #include "compiler/import/TokenizerVocabulary.h"
+#include "ir/Try.h"
 #include "runtime/text/Regex.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -132,12 +133,9 @@ llvm::Error readTokenizerPipeline(const SourceFile &file, const llvm::json::Obje
       return object.takeError();
     return *object ? readStep({file, ***object, (key + ".").str()}, kinds, data) : llvm::Error::success();
   };
-  if (llvm::Error error = stage("normalizer", normalizers))
-    return error;
-  if (llvm::Error error = stage("pre_tokenizer", preTokenizers))
-    return error;
-  if (llvm::Error error = stage("post_processor", postProcessorKinds()))
-    return error;
+  TRY(stage("normalizer", normalizers));
+  TRY(stage("pre_tokenizer", preTokenizers));
+  TRY(stage("post_processor", postProcessorKinds()));
   return stage("decoder", decoderKinds(data.model));
 }
 
