@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiles every golden model and compares its logits (prefill, and one token at a time) and its greedy tokens with
-what transformers answered (tests/golden/make.py). GGUF block formats are compiled twice: with float32 activations,
-which must be exact, and with the quantized activations that are the default.
+what transformers answered (tests/golden/make.py). GGUF block formats are compiled with float32 activations, which must
+be exact, and also with the quantized activations that are the default.
 
 Usage: golden.py --sinter build/bin/sinter [--filter TEXT]
 """
@@ -65,8 +65,8 @@ def check(sinter, golden, flags, quantized):
         decode = compare(golden, logits(exe, golden.prompt, scratch, "--decode"), quantized)
         ids = ",".join(map(str, golden.prompt))
         (answer,) = run_json(exe, "--token-ids", ids, "--max-tokens", len(golden.greedy), *GREEDY)
-        same = agreement(answer["token_ids"], golden.greedy, golden.margins, golden.seconds,
-                         tie(golden, quantized))
+        seconds = None if quantized else golden.seconds
+        same = agreement(answer["token_ids"], golden.greedy, golden.margins, tie(golden, quantized), seconds)
     return f"prefill {prefill} decode {decode} greedy {same}/{len(golden.greedy)}"
 
 
@@ -82,7 +82,8 @@ def main():
             report.check(folder.name, lambda: check(sinter, golden, (), False))
             continue
         report.check(f"{folder.name} (f32)", lambda: check(sinter, golden, ("--activations", "f32"), False))
-        report.check(folder.name, lambda: check(sinter, golden, (), True))
+        if golden.meta["family"] == "llama":  # a format's kernels do not know the family
+            report.check(folder.name, lambda: check(sinter, golden, (), True))
     report.finish()
 
 

@@ -75,7 +75,7 @@ def check_logits(s, name, least, tie, *flags):
 def check_continuations(s, name, tie):
     same = []
     for got, want in zip(s.ask_all(s.executables[name]), s.continuations):
-        same.append(agreement(got["token_ids"], want["tokens"], want["margins"], want["seconds"], tie))
+        same.append(agreement(got["token_ids"], want["tokens"], want["margins"], tie, want["seconds"]))
         require(got["prompt_tokens"] == len(want["prompt_ids"]),
                 f"{want['prompt']!r} became {got['prompt_tokens']} tokens, expected {len(want['prompt_ids'])}")
     parted = sorted(n for n in same if n < NEW_TOKENS)
