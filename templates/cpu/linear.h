@@ -193,8 +193,7 @@ inline void linearUnit(const rt::Args &args, const LinearScratch<C> &scratch, in
     if (first < end)
       run.template operator()<1>(first);
   }
-  for (int64_t t = 0; t < tokens; ++t)
-    finishRow<C>(args, row + t, unit * P::unitColumns, scratch.sums + t * sumsStride);
+  finishRows<C>(args, row, tokens, unit * P::unitColumns, scratch.sums);
 }
 
 /// See LinearConfig for what it computes.

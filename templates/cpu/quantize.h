@@ -32,33 +32,32 @@ inline const int32_t *q8NegSums(const std::byte *record, int64_t k) {
 inline const int32_t *q8NegHalfSums(const std::byte *record, int64_t k) { return q8NegSums(record, k) + k / q8Group; }
 
 /// Sums of the two halves of 32 signed bytes, in lanes 0 and 1.
-inline __m128i halfSums(const int8_t *codes) {
-  __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(codes));
-  __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+inline __m128i halfSums(__m256i codes) {
+  __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), codes);
   __m256i quads = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
   __m128i sums = _mm_hadd_epi32(_mm256_castsi256_si128(quads), _mm256_extracti128_si256(quads, 1));
   return _mm_hadd_epi32(sums, sums);
 }
 
-/// Writes group `g` (32 values) of a token's record. Codes are rounded to nearest even; a group whose largest
-/// magnitude is below 1e-30 becomes zero.
-inline void quantizeGroup(const float *x, int64_t k, int64_t g, std::byte *record) {
-  F32x16 a = load(x), b = load(x + lanes);
+/// Writes group `g` of a token's record of K codes: the 32 values of `a` and `b`. Codes are rounded to nearest even; a
+/// group whose largest magnitude is below 1e-30 becomes zero.
+inline void quantizeGroup(F32x16 a, F32x16 b, int64_t k, int64_t g, std::byte *record) {
   float largest = reduceMax(max(abs(a), abs(b)));
   bool zero = largest < 1e-30f;
   float scale = zero ? 0.0f : largest / 127.0f;
   F32x16 inverse = splat(zero ? 0.0f : 127.0f / largest);
-  auto *codes = const_cast<int8_t *>(q8Codes(record)) + g * q8Group;
-  storeI8(codes, toInt(a * inverse));
-  storeI8(codes + lanes, toInt(b * inverse));
+  __m256i codes = packBytes(toInt(a * inverse), toInt(b * inverse));
+  _mm256_storeu_si256(reinterpret_cast<__m256i *>(record + g * q8Group), codes);
   __m128i halves = halfSums(codes);
-  int32_t first = _mm_cvtsi128_si32(halves), second = _mm_extract_epi32(halves, 1);
+  __m128i negHalves = _mm_sub_epi32(_mm_setzero_si128(), halves);
+  int32_t negSum = _mm_cvtsi128_si32(_mm_hadd_epi32(negHalves, negHalves));
   const_cast<float *>(q8Scales(record, k))[g] = scale;
-  const_cast<float *>(q8ScaledSums(record, k))[g] = scale * float(first + second);
-  const_cast<int32_t *>(q8NegSums(record, k))[g] = -(first + second);
-  auto *negHalves = const_cast<int32_t *>(q8NegHalfSums(record, k));
-  negHalves[2 * g] = -first;
-  negHalves[2 * g + 1] = -second;
+  const_cast<float *>(q8ScaledSums(record, k))[g] = scale * float(-negSum);
+  const_cast<int32_t *>(q8NegSums(record, k))[g] = negSum;
+  _mm_storel_epi64(reinterpret_cast<__m128i *>(const_cast<int32_t *>(q8NegHalfSums(record, k)) + 2 * g), negHalves);
+}
+inline void quantizeGroup(const float *x, int64_t k, int64_t g, std::byte *record) {
+  quantizeGroup(load(x), load(x + lanes), k, g, record);
 }
 
 /// Quantizes a row of K floats (a multiple of 32) into its record.

@@ -128,11 +128,10 @@ inline void storeBf16(uint16_t *p, F32x16 a) {
   __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(half(a.lo), half(a.hi)), 0xd8);
   _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), packed);
 }
-/// Lanes known to lie in [-128, 127], as bytes.
-inline void storeI8(int8_t *p, I32x16 a) {
-  __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
-  __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-  _mm_storeu_si128(reinterpret_cast<__m128i *>(p), bytes);
+/// Lanes of both known to lie in [-128, 127], as 32 bytes in order.
+inline __m256i packBytes(I32x16 a, I32x16 b) {
+  __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a.lo, a.hi), _mm256_packs_epi32(b.lo, b.hi));
+  return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
 } // namespace sinter::cpu

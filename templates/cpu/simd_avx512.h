@@ -87,9 +87,9 @@ inline void storeBf16(uint16_t *p, F32x16 a) {
   rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
   _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
 }
-/// Lanes known to lie in [-128, 127], as bytes.
-inline void storeI8(int8_t *p, I32x16 a) {
-  _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm512_cvtepi32_epi8(a.v));
+/// Lanes of both known to lie in [-128, 127], as 32 bytes in order.
+inline __m256i packBytes(I32x16 a, I32x16 b) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi32_epi8(a.v)), _mm512_cvtepi32_epi8(b.v), 1);
 }
 
 } // namespace sinter::cpu
