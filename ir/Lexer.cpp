@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Characters to tokens.
 #include "ir/Lexer.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
 namespace sinter {
@@ -9,6 +10,8 @@ namespace {
 bool isWordChar(char c) { return llvm::isAlnum(c) || c == '_'; }
 bool isNameChar(char c) { return isWordChar(c) || c == '.' || c == '-'; }
 } // namespace
+
+bool isName(llvm::StringRef text) { return !text.empty() && llvm::all_of(text, isNameChar); }
 
 void Lexer::skipSpace() {
   while (at != end) {

@@ -26,6 +26,9 @@ struct Token {
   bool isWord(llvm::StringRef word) const { return kind == Word && text == word; }
 };
 
+/// Whether %name or @name reads back as one token: letters, digits, '_', '.' and '-'.
+bool isName(llvm::StringRef text);
+
 class Lexer {
 public:
   explicit Lexer(llvm::StringRef text) : at(text.begin()), end(text.end()) {}

@@ -364,6 +364,8 @@ private:
     }
     TRY(expect("]"));
     TRY(expect(")"));
+    if (!isName(prefix + name))
+      return errorAt(start, "a weight's name has letters, digits, '_', '.' and '-', found '" + prefix + name + "'");
     auto type = holes.weightType(prefix + name, shape);
     if (!type)
       return placed(start, type.takeError());
