@@ -3,6 +3,7 @@
 #include "codegen/cpu/CpuSelect.h"
 #include "compiler/driver/Executable.h"
 #include "compiler/driver/Expand.h"
+#include "compiler/driver/Verify.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
 #include "passes/PlanMemory.h"
@@ -165,6 +166,22 @@ private:
     parts.externalWeights = options.externalWeights;
     TRY_ASSIGN(sizes, writeExecutable(options.output, std::move(parts), installation));
     report(sizes, objects);
+    return options.verify ? verifyAgainstInterpreter(objects, host.jobs) : Error::success();
+  }
+
+  Error verifyAgainstInterpreter(const CompiledObjects &objects, unsigned threads) const {
+    VerifyInput input;
+    input.step = module->findGraph("step");
+    input.plan = &plan;
+    input.checkpoint = &checkpoint;
+    input.objects = objects.paths;
+    input.compiler = options.compiler;
+    input.payload = options.output + (options.externalWeights ? ".weights" : "");
+    input.threads = threads;
+    TRY_ASSIGN(result, verifyCompiled(input));
+    llvm::outs() << llvm::formatv("  verified: {0} launches agree with the interpreter; the largest difference is {1:P0} "
+                                  "of what is allowed, in {2}\n",
+                                  result.launches, result.largest, result.where);
     return Error::success();
   }
 
