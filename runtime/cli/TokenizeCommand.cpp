@@ -17,9 +17,16 @@ struct TokenizeFlags {
   bool textGiven = false, noSpecialTokens = false, decode = false;
 };
 
+/// Without special tokens nothing is put around the text. SentencePiece does not look for them in it either; byte-level
+/// tokenizers do, as Hugging Face's do with add_special_tokens=False.
+EncodeOptions encodeOptions(const Tokenizer &tokenizer, bool noSpecialTokens) {
+  bool sentencePiece = tokenizer.rules().model == TokenizerModel::SentencePieceBpe;
+  return {.addSpecial = !noSpecialTokens, .parseSpecial = !(noSpecialTokens && sentencePiece)};
+}
+
 Result<int> tokenizeFile(const Tokenizer &tokenizer, const TokenizeFlags &flags, Console &console) {
   TokenizeOptions options;
-  options.encode.addSpecial = !flags.noSpecialTokens;
+  options.encode = encodeOptions(tokenizer, flags.noSpecialTokens);
   options.decode = flags.decode;
   options.skipSpecial = flags.noSpecialTokens;
   std::ifstream file;
@@ -47,7 +54,7 @@ Result<int> tokenize(const TokenizeFlags &flags, Model &model, Console &console)
     text.assign(std::istreambuf_iterator<char>(console.in), {});
   }
   if (!flags.decode) {
-    console.out << toJson((*tokenizer)->encode(text, {.addSpecial = !flags.noSpecialTokens})) << '\n';
+    console.out << toJson((*tokenizer)->encode(text, encodeOptions(**tokenizer, flags.noSpecialTokens))) << '\n';
     return exitOk;
   }
   Result<std::vector<int32_t>> ids =
