@@ -71,10 +71,11 @@ def rms(got, want):
     return float(np.sqrt(((got - want) ** 2).mean()) / want.std())
 
 
-def cosine(got, want):
-    """The smallest cosine between rows, each less its mean: adding a constant to logits changes nothing."""
+def cosines(got, want):
+    """The cosine of each row, less its mean: adding a constant to logits changes nothing. And that of all together."""
     got, want = (a.astype(np.float64) - a.mean(-1, keepdims=True, dtype=np.float64) for a in (got, want))
-    return float(((got * want).sum(-1) / np.linalg.norm(got, axis=-1) / np.linalg.norm(want, axis=-1)).min())
+    dots, squares = (got * want).sum(-1), (got * got).sum(-1) * (want * want).sum(-1)
+    return dots / np.sqrt(squares), dots.sum() / np.sqrt((got * got).sum() * (want * want).sum())
 
 
 def agreement(got, want, margins, tie, seconds=None):
@@ -84,7 +85,7 @@ def agreement(got, want, margins, tie, seconds=None):
     for i, (a, b) in enumerate(zip(got, want)):
         if a != b:
             require(margins[i] <= tie, f"greedy token {i} is {a}, expected {b}; the margin there is {margins[i]:.4f}")
-            require(not seconds or a == seconds[i], f"greedy token {i} is {a}, expected {b} or {seconds and seconds[i]}")
+            require(not seconds or a == seconds[i], f"greedy token {i} is {a}, expected {b} or its runner-up")
             return i
     require(len(got) == len(want), f"{len(got)} greedy tokens, expected {len(want)}")
     return len(want)

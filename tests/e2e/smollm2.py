@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 import safetensors_file
-from sinter_e2e import (GOLDEN, GREEDY, Report, agreement, bare_environment, call, compile_model, cosine, logits,
+from sinter_e2e import (GOLDEN, GREEDY, Report, agreement, bare_environment, call, compile_model, cosines, logits,
                         require, run_json)
 
 # (name of the compilation, its flags, least cosine of logits, largest margin of a greedy choice that may differ)
-# Eight-bit activations move a logit by about 2 % of the row's standard deviation; the reference's own margins are in
-# smollm2/reference.json, so that every near-tie that is let pass is on record.
+# Eight-bit activations move a logit by 2 to 5 % of the row's standard deviation, so that the first choice may fall on
+# any of several that are close: llama.cpp's own parts from the reference at margins up to 0.11. Every margin is on
+# record in smollm2/reference.json. In float32 a near-tie may only go to the reference's second choice.
 ACTIVATIONS = [("quantized", (), 0.999, 0.12), ("f32", ("--activations", "f32"), 0.9999, 0.01)]
 PERPLEXITY_TOLERANCE = 0.005
 NEW_TOKENS = 32
@@ -63,8 +64,8 @@ class Setup:
 
 def check_logits(s, name, least, tie, *flags):
     got = logits(s.executables[name], s.logits["ids"].tolist(), s.scratch, *flags)
-    cos = cosine(got[s.logits["positions"]], s.logits["logits"].astype(np.float32))
-    require(cos >= least, f"cosine {cos:.6f}, expected at least {least}")
+    rows, cos = cosines(got[s.logits["positions"]], s.logits["logits"].astype(np.float32))
+    require(cos >= least, f"cosine {cos:.6f} ({', '.join(f'{c:.6f}' for c in rows)}), expected at least {least}")
     top, ids = s.logits["top_logits"], s.logits["top_ids"]
     clear = top[:, 0] - top[:, 1] > tie * got.std(-1)
     wrong = np.flatnonzero(clear & (got.argmax(-1) != ids[:, 0]))
@@ -75,7 +76,8 @@ def check_logits(s, name, least, tie, *flags):
 def check_continuations(s, name, tie):
     same = []
     for got, want in zip(s.ask_all(s.executables[name]), s.continuations):
-        same.append(agreement(got["token_ids"], want["tokens"], want["margins"], tie, want["seconds"]))
+        seconds = want["seconds"] if name == "f32" else None
+        same.append(agreement(got["token_ids"], want["tokens"], want["margins"], tie, seconds))
         require(got["prompt_tokens"] == len(want["prompt_ids"]),
                 f"{want['prompt']!r} became {got['prompt_tokens']} tokens, expected {len(want['prompt_ids'])}")
     parted = sorted(n for n in same if n < NEW_TOKENS)
