@@ -104,9 +104,11 @@ inline void runBf16(TileJob job) {
   for (int64_t k0 = 0; k0 < C.k; k0 += P::chunkK) {
     int64_t count = C.k - k0 < P::chunkK ? C.k - k0 : P::chunkK;
     forEachTile<P::tileTokens>(job.tokens, [&](int64_t t, auto tokens) {
-      bf16Tile<panels, tokens()>(job.weights + k0 / 2 * 64, panelLayout(C.weight, C.k).bytes,
-                                 reinterpret_cast<const uint16_t *>(job.x) + t * C.k + k0, C.k, count / 2, count % 2,
-                                 TileSums{job.sums + t * job.sumsStride, job.sumsStride, k0 == 0});
+      // The last tile to pass over these panels fetches the same chunk of the next ones.
+      const std::byte *next = t + tokens() < job.tokens ? job.weights : job.next;
+      bf16Tile<panels, tokens(), panelLayout(C.weight, C.k).bytes, C.k>(
+          job.weights + k0 * 32, next + k0 * 32, reinterpret_cast<const uint16_t *>(job.x) + t * C.k + k0, count / 2,
+          count % 2, TileSums{job.sums + t * job.sumsStride, job.sumsStride, k0 == 0});
     });
   }
 }
@@ -156,8 +158,8 @@ inline void runF32(TileJob job, const LinearScratch<C> &scratch) {
     }
     forEachTile<P::tileTokens>(job.tokens, [&](int64_t t, auto tokens) {
       const float *x = widenRows<C>(job.x + t * P::xRowBytes, tokens(), k0, count, scratch.floats);
-      f32Tile<panels, tokens()>(weights, stride, x, xStride, count,
-                                TileSums{job.sums + t * job.sumsStride, job.sumsStride, k0 == 0});
+      f32Tile<panels, tokens(), stride, xStride>(weights, x, count,
+                                                 TileSums{job.sums + t * job.sumsStride, job.sumsStride, k0 == 0});
     });
   }
 }

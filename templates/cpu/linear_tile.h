@@ -141,10 +141,9 @@ __attribute__((noinline)) void int8Tile(auto weights, const std::byte *x, int64_
   storeSums(acc, sums);
 }
 
-/// Float panels [elements][16] times float rows; token t's row starts at x + t * xStride.
-template <int panels, int tokens>
-__attribute__((noinline)) void f32Tile(const float *weights, int64_t panelStride, const float *x, int64_t xStride,
-                                       int64_t elements, TileSums sums) {
+/// Float panels [elements][16], `panelStride` floats apart, times float rows, `xStride` floats apart.
+template <int panels, int tokens, int64_t panelStride, int64_t xStride>
+__attribute__((noinline)) void f32Tile(const float *weights, const float *x, int64_t elements, TileSums sums) {
   F32x16 acc[tokens][panels];
   loadSums(acc, sums);
   for (int64_t i = 0; i < elements; ++i) {
@@ -164,17 +163,20 @@ __attribute__((noinline)) void f32Tile(const float *weights, int64_t panelStride
 }
 
 #if defined(__AVX512BF16__) && SINTER_AVX512
-/// bfloat16 panels [pairs][16][2] times bfloat16 rows, two k a step; with `odd`, a last k stands alone.
-template <int panels, int tokens>
-__attribute__((noinline)) void bf16Tile(const std::byte *weights, int64_t panelStride, const uint16_t *x,
-                                        int64_t xStride, int64_t pairs, bool odd, TileSums sums) {
+/// bfloat16 panels [pairs][16][2], `panelBytes` apart, times bfloat16 rows, `xStride` elements apart, two k a step;
+/// with `odd`, a last k stands alone. Fetches as much from `next`, the panels wanted soon.
+template <int panels, int tokens, int64_t panelBytes, int64_t xStride>
+__attribute__((noinline)) void bf16Tile(const std::byte *weights, const std::byte *next, const uint16_t *x,
+                                        int64_t pairs, bool odd, TileSums sums) {
   F32x16 acc[tokens][panels];
   loadSums(acc, sums);
   auto step = [&](int64_t i, auto pairOf) __attribute__((always_inline)) {
     I32x16 w[panels];
 #pragma GCC unroll 4
-    for (int p = 0; p < panels; ++p)
-      w[p] = loadBytes(weights + p * panelStride + i * 64);
+    for (int p = 0; p < panels; ++p) {
+      w[p] = loadBytes(weights + p * panelBytes + i * 64);
+      __builtin_prefetch(next + p * panelBytes + i * 64, 0, 2);
+    }
 #pragma GCC unroll 16
     for (int t = 0; t < tokens; ++t) {
       I32x16 a = splatI(pairOf(x + t * xStride + 2 * i));
