@@ -101,8 +101,10 @@ private:
     llvm::append_range(arguments, options.flags);
     Error error = ec ? fileError(source, ec) : runProgram(arguments, file.name);
     clean();
-    if (error)
+    if (error) {
+      fs::remove(temporary);
       return error;
+    }
     if ((ec = fs::rename(temporary, object)))
       return fileError(object, ec);
     return Error::success();
@@ -120,7 +122,8 @@ Error runProgram(llvm::ArrayRef<std::string> arguments, llvm::StringRef what) {
   if (result.first == 0)
     return Error::success();
   return llvm::createStringError(what + ": '" + llvm::join(arguments, " ") + "' failed with status " +
-                                 llvm::Twine(result.first) + "\n" + result.second);
+                                 llvm::Twine(result.first) + (result.second.empty() ? "" : "\n") +
+                                 llvm::StringRef(result.second).rtrim());
 }
 
 llvm::Expected<std::string> compilerVersion(llvm::StringRef compiler) {
@@ -151,11 +154,11 @@ llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<SourceFile> files, c
   CompiledObjects objects;
   objects.paths.resize(files.size());
   std::mutex lock;
-  std::string failures;
+  std::string failure;
   size_t next = 0, done = 0;
   auto work = [&] {
     std::unique_lock held(lock);
-    while (next < files.size() && failures.empty()) {
+    while (next < files.size() && failure.empty()) {
       size_t i = next++;
       held.unlock();
       bool cached = false;
@@ -164,7 +167,7 @@ llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<SourceFile> files, c
       if (path)
         objects.paths[i] = *path;
       else
-        failures += llvm::toString(path.takeError());
+        failure = llvm::toString(path.takeError());
       objects.fromCache += cached;
       if (options.onProgress)
         options.onProgress(++done, files.size());
@@ -176,8 +179,8 @@ llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<SourceFile> files, c
   work();
   for (std::thread &t : team)
     t.join();
-  if (!failures.empty())
-    return llvm::createStringError(failures);
+  if (!failure.empty())
+    return llvm::createStringError(failure);
   return objects;
 }
 

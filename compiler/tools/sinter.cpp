@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The compiler's command line.
-#include "compiler/driver/Compile.h"
+#include "compiler/driver/OutputPaths.h"
 #include "ir/Diagnostics.h"
 #include "ir/Try.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
@@ -12,40 +13,42 @@ namespace cl = llvm::cl;
 
 namespace {
 
+llvm::Error bad(const llvm::Twine &message) { return llvm::createStringError(message); }
+
+/// Numbers are read in options(), where their range is known: LLVM's parser would say only that they are invalid.
+using NumberFlag = cl::opt<std::string>;
+
 /// The flags of `sinter compile`. Defaults are those of CompileOptions, so that they are stated once.
 struct CompileCommand {
   CompileOptions defaults;
   cl::SubCommand command{"compile", "Compile a model into one executable"};
-  cl::opt<std::string> model{cl::Positional, cl::Required, cl::desc("MODEL (a Hugging Face directory or a GGUF file)"),
+  cl::opt<std::string> model{cl::Positional, cl::desc("MODEL (a Hugging Face directory or a GGUF file)"),
                              cl::sub(command)};
   cl::opt<std::string> output{"o", cl::desc("File to write"), cl::value_desc("file"), cl::sub(command)};
   cl::opt<std::string> target{"target", cl::desc("cpu (this machine), cpu:x86-64-v3, cpu:x86-64-v4"),
                               cl::init(defaults.target), cl::sub(command)};
-  cl::opt<Phase> until{"compile-to",
-                       cl::desc("Stop after a phase and write what it made"),
-                       cl::init(defaults.until),
-                       cl::values(clEnumValN(Phase::Expand, "expand", "the model as IR, its description's holes filled"),
-                                  clEnumValN(Phase::Passes, "passes", "the IR that code is generated from"),
-                                  clEnumValN(Phase::Codegen, "codegen", "the emitted C++, into the folder -o"),
-                                  clEnumValN(Phase::Executable, "exe", "everything")),
-                       cl::sub(command)};
+  cl::opt<Phase> until{
+      "compile-to", cl::desc("Stop after a phase and write what it made"), cl::init(defaults.until),
+      cl::values(clEnumValN(Phase::Expand, "expand", "the model as IR, its description's holes filled"),
+                 clEnumValN(Phase::Passes, "passes", "the IR that code is generated from"),
+                 clEnumValN(Phase::Codegen, "codegen", "the emitted C++, into the folder -o"),
+                 clEnumValN(Phase::Executable, "exe", "everything")),
+      cl::sub(command)};
   cl::opt<std::string> pipeline{"passes", cl::desc("Passes in place of the default ones"), cl::value_desc("a,b,c"),
                                 cl::sub(command)};
-  cl::opt<int64_t> maxSeqs{"max-seqs", cl::desc("Sequences in a step at most"), cl::init(defaults.maxSeqs),
+  NumberFlag maxSeqs{"max-seqs", cl::desc("Sequences in a step at most"), cl::value_desc("n"), cl::sub(command)};
+  NumberFlag maxSeqLen{"max-seq-len", cl::desc("Tokens of a sequence at most (default: the model's, up to 32768)"),
+                       cl::value_desc("n"), cl::sub(command)};
+  NumberFlag maxStepTokens{"max-step-tokens", cl::desc("Tokens of a step at most"), cl::value_desc("n"),
                            cl::sub(command)};
-  cl::opt<int64_t> maxSeqLen{"max-seq-len",
-                             cl::desc("Tokens of a sequence at most (default: the model's, up to 32768)"), cl::init(0),
-                             cl::sub(command)};
-  cl::opt<int64_t> maxStepTokens{"max-step-tokens", cl::desc("Tokens of a step at most"),
-                                 cl::init(defaults.maxStepTokens), cl::sub(command)};
   cl::opt<std::string> kvDtype{"kv-dtype", cl::desc("How keys and values are stored: f32, bf16 or f16"),
                                cl::sub(command)};
-  cl::opt<std::string> activations{"activations",
-                                   cl::desc("What quantized weights multiply: i8 (fast) or f32 (exact)"),
+  cl::opt<std::string> activations{"activations", cl::desc("What quantized weights multiply: i8 (fast) or f32 (exact)"),
                                    cl::init("i8"), cl::sub(command)};
   cl::opt<std::string> weights{"weights", cl::desc("embedded in the executable, or external: in FILE.weights"),
                                cl::init("embedded"), cl::sub(command)};
-  cl::opt<bool> verify{"verify", cl::desc("Compare the compiled step with the interpreter, op by op"), cl::sub(command)};
+  cl::opt<bool> verify{"verify", cl::desc("Compare the compiled step with the interpreter, op by op"),
+                       cl::sub(command)};
   cl::list<std::string> printAfter{"print-ir-after", cl::desc("Print the IR after these passes"), cl::CommaSeparated,
                                    cl::value_desc("pass"), cl::sub(command)};
   cl::list<std::string> printBefore{"print-ir-before", cl::desc("Print the IR before these passes"), cl::CommaSeparated,
@@ -58,30 +61,52 @@ struct CompileCommand {
                                cl::sub(command)};
   cl::opt<std::string> dump{"dump", cl::desc("Write the IR after every pass and the emitted files into a folder"),
                             cl::value_desc("dir"), cl::sub(command)};
-  cl::opt<unsigned> jobs{"jobs", cl::desc("Compilers to run at once (default: one a core)"), cl::init(0),
-                         cl::sub(command)};
+  NumberFlag jobs{"jobs", cl::desc("Compilers to run at once (default: one a core)"), cl::value_desc("n"),
+                  cl::sub(command)};
   cl::opt<std::string> cxx{"cxx", cl::desc("The host's C++ compiler"), cl::init(defaults.compiler), cl::sub(command)};
 
   llvm::Expected<CompileOptions> options() const;
 };
 
-llvm::Error bad(const llvm::Twine &message) { return llvm::createStringError(message); }
-
 llvm::Expected<std::pair<int, int>> parseLayers(llvm::StringRef text) {
   auto [first, last] = text.split("..");
   std::pair<int, int> range;
-  if (first.getAsInteger(10, range.first) || last.getAsInteger(10, range.second) || range.first > range.second)
+  if (first.getAsInteger(10, range.first) || last.getAsInteger(10, range.second) || range.first < 0 ||
+      range.first > range.second)
     return bad("--layers " + text + ": expected a range such as 0..1");
   return range;
 }
 
-llvm::Expected<int64_t> positive(const cl::opt<int64_t> &flag, int64_t most) {
-  if (flag < 1 || flag > most)
-    return bad(llvm::formatv("--{0} {1}: expected a number from 1 to {2}", flag.ArgStr, int64_t(flag), most));
-  return int64_t(flag);
+/// Sets `value` where the flag is given.
+template <typename T>
+llvm::Error readNumber(const NumberFlag &flag, int64_t most, T &value) {
+  if (flag.getNumOccurrences() == 0)
+    return llvm::Error::success();
+  int64_t number = 0;
+  if (llvm::StringRef(flag).getAsInteger(10, number) || number < 1 || number > most)
+    return bad(llvm::formatv("--{0} {1}: expected a number from 1 to {2}", flag.ArgStr, flag, most));
+  value = number;
+  return llvm::Error::success();
+}
+
+/// Every value gets its place from plan-memory, and code is made of places.
+llvm::Error checkPipeline(llvm::StringRef text, Phase until) {
+  TRY_ASSIGN(pipeline, parsePipeline(text));
+  if (until >= Phase::Codegen && !pipeline.empty() && pipeline.back()->name != "plan-memory")
+    return bad("--passes " + text + ": expected plan-memory as the last pass, found " + pipeline.back()->name);
+  return llvm::Error::success();
+}
+
+llvm::Error checkPassNames(const cl::list<std::string> &flag) {
+  for (const std::string &name : flag)
+    if (auto known = parsePipeline(name); !known || known->empty())
+      return known ? bad("--" + flag.ArgStr + ": expected the name of a pass, found none") : known.takeError();
+  return llvm::Error::success();
 }
 
 llvm::Expected<CompileOptions> CompileCommand::options() const {
+  if (model.empty())
+    return bad("expected a model: sinter compile MODEL -o FILE");
   CompileOptions o;
   o.model = model;
   o.output = output;
@@ -91,14 +116,11 @@ llvm::Expected<CompileOptions> CompileCommand::options() const {
   if (until >= Phase::Codegen && output.empty())
     return bad(until == Phase::Codegen ? "expected -o DIR: where to write the emitted files"
                                        : "expected -o FILE: the executable to write");
-  TRY_ASSIGN(seqs, positive(maxSeqs, 4096));
-  TRY_ASSIGN(tokens, positive(maxStepTokens, 65536));
-  o.maxSeqs = seqs;
-  o.maxStepTokens = tokens;
-  if (maxSeqLen.getNumOccurrences()) {
-    TRY_ASSIGN(length, positive(maxSeqLen, 1 << 24));
-    o.maxSeqLen = length;
-  }
+  TRY(checkPipeline(pipeline, until));
+  TRY(readNumber(maxSeqs, 4096, o.maxSeqs));
+  TRY(readNumber(maxStepTokens, 65536, o.maxStepTokens));
+  TRY(readNumber(maxSeqLen, 1 << 24, o.maxSeqLen));
+  TRY(readNumber(jobs, 1024, o.jobs));
   if (!kvDtype.empty()) {
     auto element = parseElementType(kvDtype);
     if (!element || !element->isFloat()) {
@@ -114,6 +136,8 @@ llvm::Expected<CompileOptions> CompileCommand::options() const {
     return bad("--weights " + weights + ": expected embedded or external");
   o.externalWeights = weights == "external";
   o.verify = verify;
+  TRY(checkPassNames(printAfter));
+  TRY(checkPassNames(printBefore));
   o.run.printAfter.assign(printAfter.begin(), printAfter.end());
   o.run.printBefore.assign(printBefore.begin(), printBefore.end());
   o.run.printAfterAll = printAfterAll;
@@ -124,30 +148,46 @@ llvm::Expected<CompileOptions> CompileCommand::options() const {
     o.run.print.layers = range;
   }
   o.dumpDir = dump;
-  o.jobs = jobs;
   o.compiler = cxx;
   return o;
 }
 
 llvm::Error runCompile(const CompileCommand &command) {
   TRY_ASSIGN(options, command.options());
+  TRY(checkOutputPaths(options));
   return compile(options);
+}
+
+/// LLVM's message as one line in our form: "sinter: Unknown ... '--x'.  Try: 'sinter --help'\n..." and the like.
+llvm::Error commandLineError(llvm::StringRef message) {
+  message = message.split('\n').first;
+  message.consume_front("sinter: ");
+  std::string text = message.take_front(message.find("  Try: ")).rtrim(".!").str();
+  if (!text.empty())
+    text[0] = llvm::toLower(text[0]);
+  return bad(text + " (see --help)");
+}
+
+/// Absent: a parser of a flag's value has said already what is wrong.
+std::optional<llvm::Error> run(int argc, char **argv) {
+  static CompileCommand compileCommand;
+  std::string message;
+  llvm::raw_string_ostream os(message);
+  if (!cl::ParseCommandLineOptions(argc, argv, "Sinter compiles a language model into one native executable\n", &os))
+    return message.empty() ? std::nullopt : std::optional(commandLineError(message));
+  if (compileCommand.command)
+    return runCompile(compileCommand);
+  return bad("expected a command: compile (see --help)");
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  static CompileCommand compileCommand;
-  cl::ParseCommandLineOptions(argc, argv, "Sinter compiles a language model into one native executable\n");
-  llvm::Error error = llvm::Error::success();
-  if (compileCommand.command)
-    error = runCompile(compileCommand);
-  else
-    error = bad("expected a command: compile (see --help)");
-  if (error) {
-    reportError(std::move(error));
-    return 1;
-  }
-  return 0;
+  std::optional<llvm::Error> error = run(argc, argv);
+  if (error && !*error)
+    return 0;
+  if (error)
+    reportError(std::move(*error));
+  return 1;
 }
