@@ -206,14 +206,18 @@ int main(int argc, char **argv) {
   double bandwidth = readBandwidth();
 #if defined(__AVX512VNNI__)
   double bytePeak = peak<__m512i>(128, [](__m512i c, __m512i a, __m512i b) { return _mm512_dpbusd_epi32(c, a, b); });
+#elif SINTER_AVX512
+  double bytePeak = peak<__m512i>(
+      128, [](__m512i c, __m512i a, __m512i b) { return _mm512_madd_epi16(_mm512_maddubs_epi16(c, a), b); });
 #else
-  double bytePeak = peak<__m256i>(64, [](__m256i c, __m256i a, __m256i b) {
-    return _mm256_add_epi32(c, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), b));
-  });
+  double bytePeak = peak<__m256i>(
+      64, [](__m256i c, __m256i a, __m256i b) { return _mm256_madd_epi16(_mm256_maddubs_epi16(c, a), b); });
 #endif
 #if defined(__AVX512BF16__)
   double brainPeak =
       peak<__m512>(64, [](__m512 c, __m512 a, __m512 b) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); });
+#elif SINTER_AVX512
+  double brainPeak = peak<__m512>(32, [](__m512 c, __m512 a, __m512 b) { return _mm512_fmadd_ps(a, b, c); });
 #else
   double brainPeak = peak<__m256>(16, [](__m256 c, __m256 a, __m256 b) { return _mm256_fmadd_ps(a, b, c); });
 #endif

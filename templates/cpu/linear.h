@@ -120,8 +120,7 @@ inline void widenPanel(const std::byte *panel, int64_t k0, int64_t count, float 
   if constexpr (C.weight.quantized()) {
     dequantize(QuantPanel<C.weight, C.k>{panel}, k0 / blockK, count / blockK, out);
   } else {
-    for (int64_t i = 0; i < count; ++i)
-      store(out + i * panelRows, loadPanelFloats<C.weight.element>(panel, k0 + i));
+    widenFloats<C.weight.element>(panel, k0, count, out);
   }
 }
 
@@ -146,6 +145,9 @@ inline void runF32(TileJob job, const LinearScratch<C> &scratch) {
   constexpr int64_t packedStride = panelLayout(C.weight, C.k).bytes;
   constexpr bool direct = !C.weight.quantized() && C.weight.element == Element::F32;
   constexpr int64_t xStride = C.x == Element::F32 ? C.k : P::chunkK + lanes;
+  // Quantized panels are few bytes an element, and their arithmetic hides them.
+  constexpr int64_t nextStep =
+      C.weight.quantized() ? 0 : panels * panelRows * (C.weight.element == Element::F32 ? 4 : 2);
   for (int64_t k0 = 0; k0 < C.k; k0 += P::chunkK) {
     int64_t count = C.k - k0 < P::chunkK ? C.k - k0 : P::chunkK;
     auto *weights =
@@ -158,8 +160,9 @@ inline void runF32(TileJob job, const LinearScratch<C> &scratch) {
     }
     forEachTile<P::tileTokens>(job.tokens, [&](int64_t t, auto tokens) {
       const float *x = widenRows<C>(job.x + t * P::xRowBytes, tokens(), k0, count, scratch.floats);
-      f32Tile<panels, tokens(), stride, xStride>(weights, x, count,
-                                                 TileSums{job.sums + t * job.sumsStride, job.sumsStride, k0 == 0});
+      const std::byte *next = t + tokens() < job.tokens ? job.weights : job.next;
+      f32Tile<panels, tokens(), stride, xStride, nextStep>(
+          weights, next + k0 * nextStep, x, count, TileSums{job.sums + t * job.sumsStride, job.sumsStride, k0 == 0});
     });
   }
 }

@@ -141,12 +141,17 @@ __attribute__((noinline)) void int8Tile(auto weights, const std::byte *x, int64_
   storeSums(acc, sums);
 }
 
-/// Float panels [elements][16], `panelStride` floats apart, times float rows, `xStride` floats apart.
-template <int panels, int tokens, int64_t panelStride, int64_t xStride>
-__attribute__((noinline)) void f32Tile(const float *weights, const float *x, int64_t elements, TileSums sums) {
+/// Float panels [elements][16], `panelStride` floats apart, times float rows, `xStride` floats apart. Fetches
+/// `nextStep` bytes an element from `next`, the packed panels wanted soon.
+template <int panels, int tokens, int64_t panelStride, int64_t xStride, int64_t nextStep>
+__attribute__((noinline)) void f32Tile(const float *weights, const std::byte *next, const float *x, int64_t elements,
+                                       TileSums sums) {
   F32x16 acc[tokens][panels];
   loadSums(acc, sums);
   for (int64_t i = 0; i < elements; ++i) {
+#pragma GCC unroll 4
+    for (int64_t at = 0; at < nextStep; at += 64)
+      __builtin_prefetch(next + i * nextStep + at, 0, 2);
     F32x16 w[panels];
 #pragma GCC unroll 4
     for (int p = 0; p < panels; ++p)

@@ -59,15 +59,24 @@ private:
   }
 };
 
-/// Sixteen rows' element k of a packed float panel, widened.
+/// Elements [first, first + count) of a packed float panel, widened: [count][16]. With bfloat16, `first` is even.
 template <Element E>
-inline F32x16 loadPanelFloats(const std::byte *panel, int64_t k) {
-  if constexpr (E == Element::F32)
-    return load(reinterpret_cast<const float *>(panel) + k * panelRows);
-  if constexpr (E == Element::F16)
-    return loadHalf(reinterpret_cast<const uint16_t *>(panel) + k * panelRows);
-  I32x16 pair = loadBytes(panel + k / 2 * 64);
-  return asFloat(k % 2 ? pair & splatI(int32_t(0xffff0000)) : shiftLeft<16>(pair));
+inline void widenFloats(const std::byte *panel, int64_t first, int64_t count, float *out) {
+  if constexpr (E == Element::BF16) {
+    for (int64_t i = 0; i < count; i += 2) {
+      I32x16 pair = loadBytes(panel + (first + i) * 32);
+      store(out + i * panelRows, asFloat(shiftLeft<16>(pair)));
+      if (i + 1 < count)
+        store(out + (i + 1) * panelRows, asFloat(pair & splatI(int32_t(0xffff0000))));
+    }
+  } else {
+    for (int64_t i = 0; i < count; ++i) {
+      if constexpr (E == Element::F32)
+        store(out + i * panelRows, load(reinterpret_cast<const float *>(panel) + (first + i) * panelRows));
+      else
+        store(out + i * panelRows, loadHalf(reinterpret_cast<const uint16_t *>(panel) + (first + i) * panelRows));
+    }
+  }
 }
 
 /// Codes of `blocks` blocks from block `first` on as bytes, one vector a step.
