@@ -6,6 +6,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -45,7 +46,10 @@ llvm::Expected<std::string> architectureOf(const Checkpoint &checkpoint) {
   if (names && names->size() == 1)
     if (auto name = (*names)[0].getAsString())
       return name->str();
-  return llvm::createStringError(checkpoint.configOrigin + ": expected 'architectures' to be a list of one name");
+  const llvm::json::Value *given = checkpoint.config.get("architectures");
+  std::string found = given ? llvm::formatv("{0}", *given).str() : "none";
+  return llvm::createStringError(checkpoint.configOrigin + ": architectures: expected a list of one name, found " +
+                                 found);
 }
 
 llvm::Expected<const Description *> findDescription(llvm::ArrayRef<Description> all, llvm::StringRef architecture,

@@ -120,10 +120,15 @@ void addBenchCommand(CLI::App &app, Action &chosen) {
   command->add_option("-r,--repetitions", flags->repetitions, "Repetitions of each")
       ->check(CLI::Range(1, 1000000))
       ->option_text("N [5]");
-  const std::map<std::string, BenchFormat> formats = {
-      {"md", BenchFormat::Markdown}, {"csv", BenchFormat::Csv}, {"json", BenchFormat::Json}};
-  command->add_option("-o,--output,--format", flags->format, "Output format")
-      ->transform(CLI::CheckedTransformer(formats))
+  auto parseFormat = [flags](const std::string &text) {
+    const std::map<std::string, BenchFormat> formats = {
+        {"md", BenchFormat::Markdown}, {"csv", BenchFormat::Csv}, {"json", BenchFormat::Json}};
+    auto found = formats.find(text);
+    if (found == formats.end())
+      throw CLI::ValidationError("--output", "expected md, csv or json, found '" + text + "'");
+    flags->format = found->second;
+  };
+  command->add_option_function<std::string>("-o,--output,--format", parseFormat, "Output format")
       ->option_text("md|csv|json");
   command->add_flag("--kernels", flags->kernels, "Time every kernel, and its share of the read bandwidth");
   addDeviceFlags(*command, flags->device);

@@ -20,9 +20,13 @@ std::string describe(const Plan &plan) {
 /// CLI11's messages may have several lines, capitals and full stops: one line in our form.
 std::string oneLine(std::string message) {
   message = message.substr(0, message.find('\n'));
-  if (message.size() > 1 && std::isupper(static_cast<unsigned char>(message[0])) &&
-      !std::isupper(static_cast<unsigned char>(message[1])))
-    message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+  auto isUpper = [&](size_t at) {
+    return at < message.size() && std::isupper(static_cast<unsigned char>(message[at]));
+  };
+  size_t afterFlag = message.starts_with('-') ? message.find(": ") : std::string::npos; // "--threads: Value 0 not ..."
+  for (size_t at : {size_t(0), afterFlag == std::string::npos ? 0 : afterFlag + 2})
+    if (isUpper(at) && !isUpper(at + 1))
+      message[at] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[at])));
   while (message.ends_with('.'))
     message.pop_back();
   return message;
