@@ -35,6 +35,7 @@ def script_suites(build):
     python, sinter = sys.executable, str(build / "bin/sinter")
     model = next((build / "models").glob("*.gguf"), None)
     yield "golden", [python, TESTS / "e2e/golden.py", "--sinter", sinter]
+    yield "install", [python, TESTS / "e2e/install.py", "--build", build]
     yield "tokenizer", [python, TESTS / "tokenizer/check.py", "--tool", build / "bin/tokenize", "--work", build / "tokenizer", *(["--smollm2", model] if model else [])]
     if model:
         yield "smollm2", [python, TESTS / "e2e/smollm2.py", "--sinter", sinter, "--model", model]
