@@ -104,6 +104,7 @@ __attribute__((noinline)) void int8Tile(auto weights, const std::byte *x, int64_
   for (int64_t b = 0; b < blocks; ++b) {
     int64_t xb = first + b;
     weights.prefetch(b);
+    [[maybe_unused]] F32x16 firstHalf[tokens][panels]; // of groups of 16: two share an activation scale
 #pragma GCC unroll 2
     for (int h = 0; h < halves; ++h) {
       I32x16 dots[tokens][panels];
@@ -123,8 +124,14 @@ __attribute__((noinline)) void int8Tile(auto weights, const std::byte *x, int64_
       for (int p = 0; p < panels; ++p) {
         F32x16 scale = weights.scale(p, g);
 #pragma GCC unroll 16
-        for (int t = 0; t < tokens; ++t)
-          acc[t][p] = fma(toFloat(dots[t][p]) * scale, splat(q8Scales(x + t * record, k)[xb]), acc[t][p]);
+        for (int t = 0; t < tokens; ++t) {
+          F32x16 dot = toFloat(dots[t][p]);
+          F32x16 scaled = h == 0 ? dot * scale : fma(dot, scale, firstHalf[t][p]);
+          if (h + 1 < halves)
+            firstHalf[t][p] = scaled;
+          else
+            acc[t][p] = fma(scaled, splat(q8Scales(x + t * record, k)[xb]), acc[t][p]);
+        }
       }
     }
     if constexpr (F.hasMin) {
