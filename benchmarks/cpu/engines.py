@@ -31,6 +31,12 @@ def _child(command):
     return out.decode(), usage.ru_maxrss * 1024
 
 
+def _rows(text):
+    """Tokens a second of every repetition, from the JSON of llama-bench and ours: one row a test."""
+    rows = json.loads(text[text.index("["):])
+    return {"prompt" if row["n_prompt"] else "generate": row["samples_ts"] for row in rows}
+
+
 class Sinter:
     """Ours: compiled once a file, then `bench` of the executable."""
     name, settings = "sinter", ("default",)
@@ -47,8 +53,7 @@ class Sinter:
     def measure(self, model, setting, work):
         out, memory = _child([self._executable(model), "bench", "-p", work.prompt, "-n", work.generate,
                               "-r", work.repetitions, "--threads", work.threads, "--format", "json"])
-        tests = {t["test"][:2]: t["samples_ts"] for t in json.loads(out)["tests"]}
-        return dict(prompt=tests["pp"], generate=tests["tg"], memory=memory)
+        return _rows(out) | dict(memory=memory)
 
 
 class LlamaCpp:
@@ -78,6 +83,4 @@ class IkLlamaCpp:
     def measure(self, model, setting, work):
         out, memory = _child([self.bench, "-m", model, "-t", work.threads, "-p", work.prompt, "-n", work.generate,
                               "-r", work.repetitions, "-rtr", setting[3:], "-o", "json"])
-        rows = json.loads(out[out.index("["):])
-        speeds = {"prompt" if row["n_prompt"] else "generate": row["samples_ts"] for row in rows}
-        return speeds | dict(memory=memory)
+        return _rows(out) | dict(memory=memory)
