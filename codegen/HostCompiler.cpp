@@ -24,6 +24,9 @@ Error fileError(llvm::StringRef path, std::error_code ec) { return llvm::createF
 
 llvm::Expected<std::string> findProgram(llvm::StringRef name) {
   auto path = llvm::sys::findProgramByName(name);
+  if (path && !fs::can_execute(*path)) // a name with a slash is not looked for
+    return llvm::createStringError("no C++ compiler '" + name + "': expected a program, found " +
+                                   (fs::exists(*path) ? "a file that is none" : "nothing there"));
   if (!path)
     return llvm::createStringError("no C++ compiler '" + name + "' on PATH: install g++, or name one with --cxx");
   return *path;
@@ -90,7 +93,8 @@ private:
     llvm::SmallString<128> work;
     if (std::error_code ec = fs::createUniqueDirectory("sinter", work))
       return fileError(work, ec);
-    std::string source = (work + "/" + file.name).str(), temporary = (object + "." + llvm::sys::path::filename(work)).str();
+    std::string source = (work + "/" + file.name).str(),
+                temporary = (object + "." + llvm::sys::path::filename(work)).str();
     auto clean = [&] { fs::remove_directories(work); };
     std::error_code ec;
     {
@@ -144,6 +148,8 @@ std::string defaultCacheDir() {
 llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<SourceFile> files, const HostCompilerOptions &options) {
   if (std::error_code ec = fs::create_directories(options.cacheDir))
     return fileError(options.cacheDir, ec);
+  if (!fs::is_directory(options.cacheDir))
+    return llvm::createStringError("the cache of objects '" + options.cacheDir + "': expected a folder, found a file");
   TRY_ASSIGN(program, findProgram(options.compiler));
   TRY_ASSIGN(version, compilerVersion(options.compiler));
   llvm::SHA256 common;

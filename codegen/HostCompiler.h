@@ -10,8 +10,8 @@ namespace sinter {
 struct HostCompilerOptions {
   std::string compiler = "c++"; ///< found on PATH
   std::vector<std::string> flags;
-  std::string includeDir;       ///< holds templates/ and runtime/abi/
-  std::string cacheDir;         ///< created when missing
+  std::string includeDir; ///< holds templates/ and runtime/abi/
+  std::string cacheDir;   ///< created when missing
   unsigned jobs = 1;
   std::function<void(size_t done, size_t total)> onProgress; ///< called from one thread at a time; may be empty
 };

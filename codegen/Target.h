@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `--target` names: a machine to make code for, spelled out so that the same spelling gives the same bytes anywhere.
+// What `--target` names: a machine to make code for, spelled out so that the same spelling gives the same bytes
+// anywhere.
 //
 //   cpu               this machine, as the features it has
 //   cpu:x86-64-v3     AVX2, FMA

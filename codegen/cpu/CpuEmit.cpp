@@ -87,8 +87,8 @@ void launchTables(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels, l
   os << "};\n\nconstexpr Launch launches[] = {\n";
   size_t at = 0;
   for (auto [l, kernel] : llvm::zip_equal(plan.launches, kernels)) {
-    os << llvm::formatv("    {{{0}, {1}, \"{0}\", buffers + {2}, {3}, {4}, {5}, {6}},\n", kernel, quoted(str(*l.op)), at,
-                        l.buffers.size(), l.op->layer, number(l.weightBytes), number(l.flopsPerToken));
+    os << llvm::formatv("    {{{0}, {1}, \"{0}\", buffers + {2}, {3}, {4}, {5}, {6}},\n", kernel, quoted(str(*l.op)),
+                        at, l.buffers.size(), l.op->layer, number(l.weightBytes), number(l.flopsPerToken));
     at += l.buffers.size();
   }
   os << "};\n\n";
@@ -126,7 +126,9 @@ std::string planText(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels
   field("kvBlockTokens", llvm::Twine(plan.kvBlockTokens));
   field("kvBlockBytes", llvm::Twine(plan.kvBlockBytes));
   field("arenaBytes", llvm::Twine(plan.arenaBytes));
-  field("scratchBytes", "std::max({" + llvm::join(llvm::map_range(distinct, [](auto k) { return (k + "_scratch").str(); }), ", ") + "})");
+  field("scratchBytes", "std::max({" +
+                            llvm::join(llvm::map_range(distinct, [](auto k) { return (k + "_scratch").str(); }), ", ") +
+                            "})");
   field("weightsBytes", llvm::Twine(plan.weights.bytes()));
   field("buckets", "buckets");
   field("numBuckets", "1");

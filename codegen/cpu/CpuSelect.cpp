@@ -4,9 +4,9 @@
 #include "codegen/cpu/PackLinear.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
+#include "templates/cpu/kv_cache.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "templates/cpu/kv_cache.h"
 #include <cmath>
 
 namespace sinter {
@@ -31,7 +31,9 @@ llvm::StringRef elementName(const ElementType &e) {
 cpu::Element elementOf(const ElementType &e) {
   if (e.isQuantized())
     return cpu::Element::Q8;
-  return e.scalar() == Scalar::F16 ? cpu::Element::F16 : e.scalar() == Scalar::BF16 ? cpu::Element::BF16 : cpu::Element::F32;
+  return e.scalar() == Scalar::F16    ? cpu::Element::F16
+         : e.scalar() == Scalar::BF16 ? cpu::Element::BF16
+                                      : cpu::Element::F32;
 }
 
 int64_t columns(const Value &v) { return v.type.dim(-1).number(); }
@@ -39,10 +41,11 @@ int64_t columns(const Value &v) { return v.type.dim(-1).number(); }
 std::string formatText(const cpu::WeightFormat &f) {
   ConfigText text;
   if (!f.quantized())
-    return ("{" + text.code("element", f.element == cpu::Element::F16    ? "Element::F16"
-                                       : f.element == cpu::Element::BF16 ? "Element::BF16"
-                                                                         : "Element::F32")
-                      .str() +
+    return ("{" +
+            text.code("element", f.element == cpu::Element::F16    ? "Element::F16"
+                                 : f.element == cpu::Element::BF16 ? "Element::BF16"
+                                                                   : "Element::F32")
+                .str() +
             "}")
         .str();
   text.field("bits", int64_t(f.bits)).field("isSigned", f.isSigned).field("hasMin", f.hasMin);

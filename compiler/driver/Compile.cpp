@@ -7,14 +7,14 @@
 #include "ir/Ops.h"
 #include "ir/Try.h"
 #include "passes/PlanMemory.h"
+#include "runtime/support/Format.h"
+#include "runtime/support/ProgressBar.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
 #include "llvm/Support/WithColor.h"
-#include "runtime/support/Format.h"
-#include "runtime/support/ProgressBar.h"
 #include <chrono>
 #include <map>
 
@@ -97,7 +97,8 @@ private:
   }
 
   Error runPasses() {
-    TRY_ASSIGN(pipeline, parsePipeline(options.pipeline.empty() ? llvm::StringRef(defaultPipeline) : llvm::StringRef(options.pipeline)));
+    TRY_ASSIGN(pipeline, parsePipeline(options.pipeline.empty() ? llvm::StringRef(defaultPipeline)
+                                                                : llvm::StringRef(options.pipeline)));
     pass.kvType = options.kvType ? *options.kvType : defaultKvType();
     pass.quantizeActivations = options.quantizeActivations;
     pass.target = "cpu";
@@ -147,7 +148,8 @@ private:
   Error build() {
     HostCompilerOptions host;
     host.compiler = options.compiler;
-    host.flags = {"-std=c++20", "-O3", "-DNDEBUG", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fPIC"};
+    host.flags = {"-std=c++20",          "-O3",  "-DNDEBUG", "-ffp-contract=off", "-fno-math-errno",
+                  "-ffunction-sections", "-fPIC"};
     llvm::append_range(host.flags, target.compilerFlags);
     host.includeDir = installation.share;
     host.cacheDir = defaultCacheDir();
@@ -179,9 +181,10 @@ private:
     input.payload = options.output + (options.externalWeights ? ".weights" : "");
     input.threads = threads;
     TRY_ASSIGN(result, verifyCompiled(input));
-    llvm::outs() << llvm::formatv("  verified: {0} launches agree with the interpreter; the largest difference is {1:P0} "
-                                  "of what is allowed, in {2}\n",
-                                  result.launches, result.largest, result.where);
+    llvm::outs() << llvm::formatv(
+        "  verified: {0} launches agree with the interpreter; the largest difference is {1:P0} "
+        "of what is allowed, in {2}\n",
+        result.launches, result.largest, result.where);
     return Error::success();
   }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Executable.h"
 #include "ir/Try.h"
+#include "runtime/support/PayloadWriter.h"
+#include "runtime/support/ProgressBar.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
-#include "runtime/support/PayloadWriter.h"
-#include "runtime/support/ProgressBar.h"
 
 namespace sinter {
 
@@ -18,7 +18,8 @@ using llvm::Error;
 namespace {
 
 /// The runtime's errors as the compiler's.
-template <typename T> Error toError(const rt::Result<T> &r) {
+template <typename T>
+Error toError(const rt::Result<T> &r) {
   return r ? Error::success() : Error(llvm::createStringError(r.error().message));
 }
 
@@ -67,7 +68,8 @@ Error link(llvm::StringRef output, const ExecutableParts &parts, const Installat
   for (llvm::StringRef library : {"libsinter_runtime.a", "libpcre2-8.a", "libutf8proc.a"})
     arguments.push_back((installation.lib + "/" + library).str());
   // Everything but libc comes along; no build id and no symbols, so that equal inputs give equal bytes.
-  for (llvm::StringRef flag : {"-static-libstdc++", "-static-libgcc", "-pthread", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s"})
+  for (llvm::StringRef flag :
+       {"-static-libstdc++", "-static-libgcc", "-pthread", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s"})
     arguments.push_back(flag.str());
   return runProgram(arguments, "link");
 }
@@ -115,9 +117,9 @@ llvm::Expected<ExecutableSizes> writeExecutable(llvm::StringRef output, Executab
     auto external = rt::PayloadWriter::append(weights.path);
     TRY(toError(external));
     TRY(writeWeights(*external, parts));
-    parts.info["weights"] = llvm::json::Object{
-        {"file", llvm::sys::path::filename(output).str() + ".weights"},
-        {"checksum", llvm::formatv("{0:x-16}", external->sections().back().checksum).str()}};
+    parts.info["weights"] =
+        llvm::json::Object{{"file", llvm::sys::path::filename(output).str() + ".weights"},
+                           {"checksum", llvm::formatv("{0:x-16}", external->sections().back().checksum).str()}};
     TRY(toError(external->finish()));
   } else {
     TRY(writeWeights(*payload, parts));

@@ -11,8 +11,8 @@ struct ExecutableParts {
   std::vector<std::string> objects;
   const LaunchPlan *plan = nullptr;
   const Checkpoint *checkpoint = nullptr;
-  llvm::json::Object info;     ///< runtime/cli/ModelInfo.h
-  std::string compiler;        ///< that links
+  llvm::json::Object info;      ///< runtime/cli/ModelInfo.h
+  std::string compiler;         ///< that links
   bool externalWeights = false; ///< in OUTPUT.weights
 };
 

@@ -9,7 +9,7 @@ namespace sinter {
 
 struct Expansion {
   std::unique_ptr<Module> module;
-  std::string description; ///< "models/qwen3.sir"
+  std::string description;        ///< "models/qwen3.sir"
   std::vector<std::string> notes; ///< what the user should know, once
 };
 

@@ -48,6 +48,8 @@ Error checkOutputPaths(const CompileOptions &options) {
   bool toStdout = options.output.empty() || options.output == "-";
   if (options.until < Phase::Codegen && toStdout)
     return Error::success();
+  if (options.externalWeights && options.until == Phase::Executable)
+    TRY(checkFile("--weights external", options.output + ".weights"));
   return checkFile("-o", options.output);
 }
 

@@ -4,14 +4,14 @@
 #include "ir/Interpreter.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Program.h"
 #include "passes/PlanMemory.h"
 #include "runtime/device/CpuExecutor.h"
 #include "runtime/device/ThreadPool.h"
 #include "runtime/support/Payload.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Program.h"
 #include <cmath>
 #include <cstring>
 #include <dlfcn.h>
@@ -108,7 +108,8 @@ std::vector<float> readValue(const Type &type, const std::byte *at, int64_t rows
         continue;
       }
       int64_t scales = (columns + 63) / 64 * 64;
-      out[r * columns + c] = float(int8_t(at[c])) * readScalar(Scalar::F32, at + scales, c / type.element.quant().group);
+      out[r * columns + c] =
+          float(int8_t(at[c])) * readScalar(Scalar::F32, at + scales, c / type.element.quant().group);
     }
   return out;
 }
@@ -140,7 +141,8 @@ double relativeDifference(llvm::ArrayRef<float> got, llvm::ArrayRef<float> want)
   return std::isnan(relative) ? INFINITY : relative;
 }
 
-template <typename T> Error toError(const rt::Result<T> &r) {
+template <typename T>
+Error toError(const rt::Result<T> &r) {
   return r ? Error::success() : Error(llvm::createStringError(r.error().message));
 }
 

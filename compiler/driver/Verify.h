@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sinter compile --verify`: runs the compiled kernels in this process, a prompt step of two sequences and a step of one
-// token each, and holds every launch to the interpreter, which is given the very inputs that the kernel had.
+// `sinter compile --verify`: runs the compiled kernels in this process, a prompt step of two sequences and a step of
+// one token each, and holds every launch to the interpreter, which is given the very inputs that the kernel had.
 #pragma once
 #include "codegen/Launch.h"
 #include "compiler/import/Checkpoint.h"
