@@ -4,8 +4,8 @@
 
     fails.py COMMAND ARGUMENT...
 
-It must exit with 1, write nothing to stdout, write one line with "error: " whose message starts in lower case and has no
-full stop, and leave everything in the working folder as it was: no output, no temporary file.
+It must exit with 1, write nothing to stdout, write one line with "error: " whose message starts in lower case and has
+no full stop, and leave everything in the working folder as it was: no output, no temporary file.
 """
 import os
 import re
