@@ -4,6 +4,7 @@
 #include "ir/Diagnostics.h"
 #include "ir/Try.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
@@ -18,6 +19,24 @@ llvm::Error bad(const llvm::Twine &message) { return llvm::createStringError(mes
 /// Numbers are read in options(), where their range is known: LLVM's parser would say only that they are invalid.
 using NumberFlag = cl::opt<std::string>;
 
+constexpr llvm::StringLiteral phaseHelp = "Stop after a phase and write what it made\n"
+                                          "expand: the model as IR, its description's holes filled\n"
+                                          "passes: the IR that code is generated from\n"
+                                          "codegen: the emitted C++, into the folder -o\n"
+                                          "exe: everything";
+
+llvm::Expected<Phase> parsePhase(llvm::StringRef text) {
+  auto phase = llvm::StringSwitch<std::optional<Phase>>(text)
+                   .Case("expand", Phase::Expand)
+                   .Case("passes", Phase::Passes)
+                   .Case("codegen", Phase::Codegen)
+                   .Case("exe", Phase::Executable)
+                   .Default(std::nullopt);
+  if (!phase)
+    return bad("--compile-to " + text + ": expected expand, passes, codegen or exe");
+  return *phase;
+}
+
 /// The flags of `sinter compile`. Defaults are those of CompileOptions, so that they are stated once.
 struct CompileCommand {
   CompileOptions defaults;
@@ -27,13 +46,8 @@ struct CompileCommand {
   cl::opt<std::string> output{"o", cl::desc("File to write"), cl::value_desc("file"), cl::sub(command)};
   cl::opt<std::string> target{"target", cl::desc("cpu (this machine), cpu:x86-64-v3, cpu:x86-64-v4"),
                               cl::init(defaults.target), cl::sub(command)};
-  cl::opt<Phase> until{
-      "compile-to", cl::desc("Stop after a phase and write what it made"), cl::init(defaults.until),
-      cl::values(clEnumValN(Phase::Expand, "expand", "the model as IR, its description's holes filled"),
-                 clEnumValN(Phase::Passes, "passes", "the IR that code is generated from"),
-                 clEnumValN(Phase::Codegen, "codegen", "the emitted C++, into the folder -o"),
-                 clEnumValN(Phase::Executable, "exe", "everything")),
-      cl::sub(command)};
+  cl::opt<std::string> until{"compile-to", cl::desc(phaseHelp), cl::value_desc("phase"), cl::init("exe"),
+                             cl::sub(command)};
   cl::opt<std::string> pipeline{"passes", cl::desc("Passes in place of the default ones"), cl::value_desc("a,b,c"),
                                 cl::sub(command)};
   NumberFlag maxSeqs{"max-seqs", cl::desc("Sequences in a step at most"), cl::value_desc("n"), cl::sub(command)};
@@ -111,12 +125,13 @@ llvm::Expected<CompileOptions> CompileCommand::options() const {
   o.model = model;
   o.output = output;
   o.target = target;
-  o.until = until;
+  TRY_ASSIGN(phase, parsePhase(until));
+  o.until = phase;
   o.pipeline = pipeline;
-  if (until >= Phase::Codegen && output.empty())
-    return bad(until == Phase::Codegen ? "expected -o DIR: where to write the emitted files"
+  if (phase >= Phase::Codegen && output.empty())
+    return bad(phase == Phase::Codegen ? "expected -o DIR: where to write the emitted files"
                                        : "expected -o FILE: the executable to write");
-  TRY(checkPipeline(pipeline, until));
+  TRY(checkPipeline(pipeline, phase));
   TRY(readNumber(maxSeqs, 4096, o.maxSeqs));
   TRY(readNumber(maxStepTokens, 65536, o.maxStepTokens));
   TRY(readNumber(maxSeqLen, 1 << 24, o.maxSeqLen));
