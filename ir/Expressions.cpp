@@ -1,76 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Expressions over config.json and let-bound names, attribute values and types.
 #include "ir/Expressions.h"
+#include "ir/AttrArithmetic.h"
 #include "ir/Try.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/MemoryBuffer.h"
 
 namespace sinter {
-
-using llvm::Error;
-
-ExpressionParser::ExpressionParser(llvm::MemoryBufferRef text, const Holes &holes)
-    : holes(holes), fileName(text.getBufferIdentifier()), lexer(text.getBuffer()) {
-  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(text, /*RequiresNullTerminator=*/false), {});
-  advance();
-}
-
-Error ExpressionParser::errorAt(const char *where, const llvm::Twine &message) {
-  return llvm::make_error<DiagnosticError>(
-      sources.GetMessage(llvm::SMLoc::getFromPointer(where), llvm::SourceMgr::DK_Error, message));
-}
-
-Error ExpressionParser::placed(const char *where, Error e) {
-  if (e.isA<DiagnosticError>())
-    return e;
-  return errorAt(where, llvm::toString(std::move(e)));
-}
-
-bool ExpressionParser::consumeIf(llvm::StringRef punct) {
-  if (!token.is(punct))
-    return false;
-  advance();
-  return true;
-}
-
-bool ExpressionParser::consumeWordIf(llvm::StringRef word) {
-  if (!token.isWord(word))
-    return false;
-  advance();
-  return true;
-}
-
-Error ExpressionParser::expect(llvm::StringRef punct) {
-  if (token.kind == Token::Invalid)
-    return errorHere(token.text);
-  if (!consumeIf(punct))
-    return errorHere("expected '" + punct + "'");
-  return Error::success();
-}
-
-llvm::Expected<llvm::StringRef> ExpressionParser::expectToken(Token::Kind kind, llvm::StringRef what) {
-  if (token.kind == Token::Invalid)
-    return errorHere(token.text);
-  if (token.kind != kind)
-    return errorHere("expected " + what);
-  llvm::StringRef text = token.text;
-  advance();
-  return text;
-}
-
-Error ExpressionParser::skipBlock() {
-  const char *start = token.start;
-  TRY(expect("{"));
-  for (int depth = 1; depth > 0; advance()) {
-    if (token.kind == Token::End)
-      return errorAt(start, "this block is not closed");
-    if (token.kind == Token::Invalid)
-      return errorHere(token.text);
-    depth += token.is("{") - token.is("}");
-  }
-  return Error::success();
-}
 
 const AttrValue *ExpressionParser::findVariable(llvm::StringRef name) const {
   for (auto &[known, value] : llvm::reverse(variables))
@@ -160,8 +95,7 @@ llvm::Expected<AttrValue> ExpressionParser::parsePrimary() {
   }
   if (consumeIf("(")) {
     TRY_ASSIGN(inner, parseExpression());
-    if (Error e = expect(")"))
-      return e;
+    TRY(expect(")"));
     return inner;
   }
   return errorAt(start, "expected a value");
@@ -186,89 +120,17 @@ llvm::Expected<AttrValue> ExpressionParser::parseUnary() {
   return parsePrimary();
 }
 
-namespace {
-int precedenceOf(const Token &t) {
-  if (t.kind != Token::Punct)
-    return 0;
-  return llvm::StringSwitch<int>(t.text)
-      .Case("||", 1)
-      .Case("&&", 2)
-      .Cases("==", "!=", "<", "<=", ">", ">=", 3)
-      .Cases("+", "-", 4)
-      .Cases("*", "/", 5)
-      .Default(0);
-}
-
-template <typename T>
-std::optional<AttrValue> compare(llvm::StringRef op, T a, T b) {
-  if (op == "<")
-    return AttrValue(a < b);
-  if (op == "<=")
-    return AttrValue(a <= b);
-  if (op == ">")
-    return AttrValue(a > b);
-  if (op == ">=")
-    return AttrValue(a >= b);
-  return std::nullopt;
-}
-
-/// Wraps around instead of overflowing: a config may hold any number, and shapes are checked where they are used.
-std::optional<AttrValue> integerOp(llvm::StringRef op, int64_t a, int64_t b) {
-  auto wrapped = [](uint64_t v) { return AttrValue(int64_t(v)); };
-  if (op == "+")
-    return wrapped(uint64_t(a) + uint64_t(b));
-  if (op == "-")
-    return wrapped(uint64_t(a) - uint64_t(b));
-  if (op == "*")
-    return wrapped(uint64_t(a) * uint64_t(b));
-  if (op == "/" && b > 0)
-    return AttrValue(a / b);
-  return compare(op, a, b);
-}
-
-std::optional<AttrValue> floatOp(llvm::StringRef op, double a, double b) {
-  if (op == "+")
-    return AttrValue(a + b);
-  if (op == "-")
-    return AttrValue(a - b);
-  if (op == "*")
-    return AttrValue(a * b);
-  if (op == "/")
-    return AttrValue(a / b);
-  return compare(op, a, b);
-}
-} // namespace
-
-llvm::Expected<AttrValue> ExpressionParser::applyBinary(const Token &op, const AttrValue &a, const AttrValue &b) {
-  if (op.text == "==")
-    return AttrValue(a == b);
-  if (op.text == "!=")
-    return AttrValue(!(a == b));
-  std::optional<AttrValue> result;
-  if (auto *x = a.as<bool>(), *y = b.as<bool>(); x && y) {
-    if (op.text == "&&")
-      result = AttrValue(*x && *y);
-    else if (op.text == "||")
-      result = AttrValue(*x || *y);
-  } else if (a.as<int64_t>() && b.as<int64_t>()) {
-    result = integerOp(op.text, *a.as<int64_t>(), *b.as<int64_t>());
-  } else if (a.number() && b.number()) {
-    result = floatOp(op.text, *a.number(), *b.number());
-  }
-  if (!result)
-    return errorAt(op.start, llvm::formatv("'{0}' does not apply to {1} and {2} ({3} and {4})", op.text, a.kindName(),
-                                           b.kindName(), a.str(), b.str()));
-  return *result;
-}
-
 llvm::Expected<AttrValue> ExpressionParser::parseBinary(int precedence) {
   TRY_ASSIGN(left, parseUnary());
-  while (precedenceOf(token) > precedence) {
+  while (token.kind == Token::Punct && precedenceOf(token.text) > precedence) {
     Token op = token;
     advance();
-    TRY_ASSIGN(right, parseBinary(precedenceOf(op)));
-    TRY_ASSIGN(value, applyBinary(op, left, right));
-    left = value;
+    TRY_ASSIGN(right, parseBinary(precedenceOf(op.text)));
+    std::optional<AttrValue> value = applyBinary(op.text, left, right);
+    if (!value)
+      return errorAt(op.start, llvm::formatv("'{0}' does not apply to {1} and {2} ({3} and {4})", op.text,
+                                             left.kindName(), right.kindName(), left.str(), right.str()));
+    left = *value;
   }
   return left;
 }

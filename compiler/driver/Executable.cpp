@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Executable.h"
+#include "codegen/HostCompiler.h"
 #include "ir/Try.h"
 #include "runtime/support/PayloadWriter.h"
 #include "runtime/support/ProgressBar.h"
