@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Compile.h"
+#include "codegen/HostCompiler.h"
 #include "codegen/cpu/CpuSelect.h"
 #include "compiler/driver/Executable.h"
 #include "compiler/driver/Expand.h"
