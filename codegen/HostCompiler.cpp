@@ -2,14 +2,12 @@
 // Compiling and caching.
 #include "codegen/HostCompiler.h"
 #include "ir/Try.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/SHA256.h"
 #include <mutex>
 #include <thread>
 
@@ -46,75 +44,41 @@ llvm::Expected<std::pair<int, std::string>> capture(llvm::ArrayRef<std::string> 
   return std::pair(status, (text ? (*text)->getBuffer().str() : "") + message);
 }
 
-/// Digest of all headers that an emitted file may include, in order of path.
-Error addHeaders(llvm::StringRef includeDir, llvm::SHA256 &digest) {
-  std::vector<std::string> paths;
-  for (llvm::StringRef room : {"templates", "runtime/abi"}) {
-    std::error_code ec;
-    llvm::SmallString<128> root(includeDir);
-    llvm::sys::path::append(root, room);
-    for (fs::recursive_directory_iterator it(root, ec), end; it != end && !ec; it.increment(ec))
-      if (llvm::StringRef(it->path()).ends_with(".h"))
-        paths.push_back(it->path());
-    if (ec)
-      return fileError(root, ec);
-  }
-  llvm::sort(paths);
-  for (const std::string &path : paths) {
-    auto text = llvm::MemoryBuffer::getFile(path);
-    if (!text)
-      return fileError(path, text.getError());
-    digest.update(llvm::StringRef(path).drop_front(includeDir.size()));
-    digest.update((*text)->getBuffer());
-  }
-  return Error::success();
-}
-
 class CachingCompiler {
 public:
-  CachingCompiler(const HostCompilerOptions &options, std::string program, llvm::SHA256 common)
-      : options(options), program(std::move(program)), common(common) {}
+  CachingCompiler(const HostCompilerOptions &options, const ObjectCache &cache, std::string program,
+                  llvm::SHA256 common)
+      : options(options), cache(cache), program(std::move(program)), common(common) {}
 
-  /// The object's path in the cache; compiles when it is not there yet.
-  llvm::Expected<std::string> compile(const SourceFile &file, bool &cached) {
+  /// Compiles when the object is not in the cache yet.
+  llvm::Expected<CachedObject> compile(const EmittedFile &file) {
     llvm::SHA256 digest = common;
     digest.update(file.text);
-    llvm::SmallString<128> object(options.cacheDir);
-    llvm::sys::path::append(object, llvm::toHex(digest.final(), /*LowerCase=*/true).substr(0, 40) + ".o");
-    cached = fs::exists(object);
-    if (!cached)
-      TRY(compileTo(file, object));
-    return object.str().str();
+    return cache.get(digest, ".o", [&](llvm::StringRef object) { return compileTo(file, object); });
   }
 
 private:
-  Error compileTo(const SourceFile &file, llvm::StringRef object) {
-    // The source lies beside the temporary object, under a fixed name, so that nothing of its path reaches the object.
+  Error compileTo(const EmittedFile &file, llvm::StringRef object) {
+    // The source lies in a folder of its own, under a fixed name, so that nothing of its path reaches the object.
     llvm::SmallString<128> work;
     if (std::error_code ec = fs::createUniqueDirectory("sinter", work))
       return fileError(work, ec);
-    std::string source = (work + "/" + file.name).str(),
-                temporary = (object + "." + llvm::sys::path::filename(work)).str();
-    auto clean = [&] { fs::remove_directories(work); };
+    auto clean = llvm::make_scope_exit([&] { fs::remove_directories(work); });
+    std::string source = (work + "/" + file.name).str();
     std::error_code ec;
     {
       llvm::raw_fd_ostream out(source, ec);
       out << file.text;
     }
-    std::vector<std::string> arguments = {program, "-c", source, "-o", temporary, "-I", options.includeDir};
+    if (ec)
+      return fileError(source, ec);
+    std::vector<std::string> arguments = {program, "-c", source, "-o", object.str(), "-I", options.includeDir};
     llvm::append_range(arguments, options.flags);
-    Error error = ec ? fileError(source, ec) : runProgram(arguments, file.name);
-    clean();
-    if (error) {
-      fs::remove(temporary);
-      return error;
-    }
-    if ((ec = fs::rename(temporary, object)))
-      return fileError(object, ec);
-    return Error::success();
+    return runProgram(arguments, file.name);
   }
 
   const HostCompilerOptions &options;
+  const ObjectCache &cache;
   std::string program;
   llvm::SHA256 common;
 };
@@ -136,27 +100,15 @@ llvm::Expected<std::string> compilerVersion(llvm::StringRef compiler) {
   return llvm::StringRef(result.second).split('\n').first.str();
 }
 
-std::string defaultCacheDir() {
-  if (auto dir = llvm::sys::Process::GetEnv("SINTER_CACHE"))
-    return *dir;
-  llvm::SmallString<128> dir;
-  llvm::sys::path::cache_directory(dir); // $XDG_CACHE_HOME or ~/.cache
-  llvm::sys::path::append(dir, "sinter");
-  return dir.str().str();
-}
-
-llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<SourceFile> files, const HostCompilerOptions &options) {
-  if (std::error_code ec = fs::create_directories(options.cacheDir))
-    return fileError(options.cacheDir, ec);
-  if (!fs::is_directory(options.cacheDir))
-    return llvm::createStringError("the cache of objects '" + options.cacheDir + "': expected a folder, found a file");
+llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<EmittedFile> files, const HostCompilerOptions &options) {
+  TRY_ASSIGN(cache, ObjectCache::open(options.cacheDir));
   TRY_ASSIGN(program, findProgram(options.compiler));
   TRY_ASSIGN(version, compilerVersion(options.compiler));
   llvm::SHA256 common;
   common.update(version + "\n" + llvm::join(options.flags, " ") + "\n");
-  TRY(addHeaders(options.includeDir, common));
+  TRY(digestHeaders(options.includeDir, {".h"}, common));
 
-  CachingCompiler compiler(options, program, common);
+  CachingCompiler compiler(options, cache, program, common);
   CompiledObjects objects;
   objects.paths.resize(files.size());
   std::mutex lock;
@@ -167,14 +119,14 @@ llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<SourceFile> files, c
     while (next < files.size() && failure.empty()) {
       size_t i = next++;
       held.unlock();
-      bool cached = false;
-      auto path = compiler.compile(files[i], cached);
+      auto object = compiler.compile(files[i]);
       held.lock();
-      if (path)
-        objects.paths[i] = *path;
-      else
-        failure = llvm::toString(path.takeError());
-      objects.fromCache += cached;
+      if (object) {
+        objects.paths[i] = object->path;
+        objects.fromCache += object->fromCache;
+      } else {
+        failure = llvm::toString(object.takeError());
+      }
       if (options.onProgress)
         options.onProgress(++done, files.size());
     }

@@ -2,7 +2,8 @@
 // Runs the host's C++ compiler over emitted files, in parallel, through a content-addressed cache: an object's key is
 // the digest of the compiler, its flags, the file and every header that files may include.
 #pragma once
-#include "codegen/cpu/CpuEmit.h"
+#include "codegen/EmittedFile.h"
+#include "codegen/ObjectCache.h"
 #include <functional>
 
 namespace sinter {
@@ -21,10 +22,7 @@ struct CompiledObjects {
   size_t fromCache = 0;
 };
 
-llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<SourceFile> files, const HostCompilerOptions &options);
-
-/// $SINTER_CACHE, or sinter in $XDG_CACHE_HOME, or ~/.cache/sinter.
-std::string defaultCacheDir();
+llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<EmittedFile> files, const HostCompilerOptions &options);
 
 /// "g++ (Debian 12.2.0-14) 12.2.0": the first line of --version.
 llvm::Expected<std::string> compilerVersion(llvm::StringRef compiler);

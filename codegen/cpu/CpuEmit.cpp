@@ -138,8 +138,8 @@ std::string planText(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels
 
 } // namespace
 
-std::vector<SourceFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts) {
-  std::vector<SourceFile> files;
+std::vector<EmittedFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts) {
+  std::vector<EmittedFile> files;
   std::map<std::string, std::string> kernelOfConfigs;
   std::vector<std::string> kernels;
   for (const KernelLaunch &launch : plan.launches) {

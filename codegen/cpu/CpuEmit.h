@@ -2,15 +2,11 @@
 // Launches as C++: one file a distinct kernel, which is nothing but calls of templates with constexpr configs, and
 // plan.cpp, the launch plan as constant data.
 #pragma once
+#include "codegen/EmittedFile.h"
 #include "codegen/Launch.h"
 #include "codegen/Target.h"
 
 namespace sinter {
-
-struct SourceFile {
-  std::string name; ///< "k05_linear.cpp"
-  std::string text;
-};
 
 /// What the plan states beyond the launches.
 struct PlanFacts {
@@ -19,6 +15,6 @@ struct PlanFacts {
 };
 
 /// The files of a step; the last is plan.cpp. Launches with equal calls share a kernel.
-std::vector<SourceFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts);
+std::vector<EmittedFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts);
 
 } // namespace sinter

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Compile.h"
 #include "codegen/HostCompiler.h"
+#include "codegen/cpu/CpuEmit.h"
 #include "codegen/cpu/CpuSelect.h"
 #include "compiler/driver/Executable.h"
 #include "compiler/driver/Expand.h"
@@ -141,7 +142,7 @@ private:
   Error writeFiles(llvm::StringRef dir) const {
     if (std::error_code ec = llvm::sys::fs::create_directories(dir))
       return llvm::createFileError(dir, ec);
-    for (const SourceFile &f : files)
+    for (const EmittedFile &f : files)
       TRY(writeText((dir + "/" + f.name).str(), [&](llvm::raw_ostream &os) { os << f.text; }));
     return Error::success();
   }
@@ -252,7 +253,7 @@ private:
   std::string description;
   PassOptions pass;
   LaunchPlan plan;
-  std::vector<SourceFile> files;
+  std::vector<EmittedFile> files;
 };
 
 } // namespace
