@@ -201,6 +201,12 @@ inline void linearUnit(const rt::Args &args, const LinearScratch<C> &scratch, in
   finishRows<C>(args, row, tokens, unit * P::unitColumns, scratch.sums);
 }
 
+/// Fetches the start of a thread's first panels: nobody has yet asked for them ahead of time.
+inline __attribute__((always_inline)) void prefetchStart(const std::byte *panels, int64_t bytes) {
+  for (int64_t at = 0; at < bytes && at < 32768; at += 64)
+    __builtin_prefetch(panels + at, 0, 2);
+}
+
 /// See LinearConfig for what it computes.
 template <LinearConfig C>
 void linear(const rt::Step &step, const rt::Args &args, const rt::Worker &worker) {
@@ -217,6 +223,9 @@ void linear(const rt::Step &step, const rt::Args &args, const rt::Worker &worker
     int64_t piece = roundUp(divideUp(count, pieces), P::tileTokens);
     pieces = divideUp(count, piece);
     auto mine = worker.range(P::units * pieces);
+    constexpr int64_t unitBytes = P::unitPanels * panelLayout(C.weight, C.k).bytes;
+    if (count <= P::directTokens && mine.begin < mine.end)
+      prefetchStart(args.template get<const std::byte>(C.argWeight) + mine.begin / pieces * unitBytes, unitBytes);
     for (int64_t i = mine.begin; i < mine.end; ++i) {
       int64_t at = i % pieces * piece;
       linearUnit<C>(args, scratch, i / pieces, divideUp(mine.end, pieces), row + at,
