@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decode matmul beside the chip's read bandwidth and cuBLAS, alone and as the chain of a whole decode step.
+
+Alone: graphs of launches over copies of the weight that together exceed L2 several times; per launch. Chain: every
+matmul of a step, each reading what the one before wrote (attention is left out: its output projection reads the QKV
+output); the same bits are required with and without overlap. The floor of all is bytes of weights over the read
+bandwidth measured here. Weights are uniform in +-0.02.
+"""
+import argparse
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from shapes import MODELS, NAMES
+from driver import ROOT, Compiled, Gpu, Kernel
+from matvec import compile_all, load
+
+READ = """#include "benchmarks/gpu/read.cuh"
+extern "C" __global__ void __launch_bounds__(1024) k(sinter::cuda::U32x4 *data, sinter::cuda::u64 count,
+                                                     sinter::cuda::u32 *sink) {
+  sinter::cuda::readAll(data, count, sink);
+}
+"""
+ROTATED = 400 << 20  # bytes that launches alone rotate over: several times L2
+
+
+class Bench:
+    def __init__(self, options):
+        import torch
+        self.torch, self.options = torch, options
+        torch.cuda.init()
+        torch.empty(1, device="cuda")
+        self.gpu = Gpu()
+        self.compiled = {}
+
+    def random(self, *shape, scale=0.02):
+        t = self.torch.empty(shape, dtype=self.torch.bfloat16, device="cuda")
+        return t.uniform_(-scale, scale)
+
+    def median(self, work, repeats=None):
+        for _ in range(3):
+            work()
+        return statistics.median(self.gpu.time(work, repeats or self.options.repeats))
+
+    def kernel(self, config):
+        return load(self.gpu, self.compiled[config])
+
+    def read_bandwidth(self):
+        """GB/s over 4 GiB."""
+        import ctypes
+        kernel = Kernel(self.gpu, Compiled(READ).image, "k")
+        data = self.random(2 << 30)
+        sink = self.torch.zeros(4, dtype=self.torch.int32, device="cuda")
+        values = (ctypes.c_uint64 * 3)(data.data_ptr(), data.nbytes // 16, sink.data_ptr())
+        pointers = (ctypes.c_void_p * 3)(*[ctypes.addressof(values) + 8 * i for i in range(3)])
+        self.torch.cuda.synchronize()
+        launch = lambda: self.gpu.call("cuLaunchKernel", kernel.function, 132, 1, 1, 1024, 1, 1, 0, self.gpu.stream,
+                                       pointers, None)
+        return data.nbytes / self.median(launch) / 1e6
+
+    def alone(self, config, overlap):
+        """Microseconds a launch."""
+        kernel, size = self.kernel(config), config.weight_bytes()
+        copies = max(2, min(64, -(-ROTATED // size)))
+        weights = self.random(copies, size // 2)
+        x, y = self.random(config.tokens * config.k, scale=1), self.random(config.tokens * config.n * 2)
+        norm, residual = self.random(config.k, scale=1), self.random(config.tokens * config.n * 2)
+        self.torch.cuda.synchronize()
+
+        def work():
+            for i in range(copies):
+                kernel.launch([weights[i].data_ptr(), x.data_ptr(), norm.data_ptr(), residual.data_ptr(),
+                               y.data_ptr()], overlap)
+        time = self.median(self.gpu.graph(work)) / copies * 1e3
+        kernel.unload()
+        return time
+
+    def cublas(self, config):
+        """Microseconds of torch.matmul into a given output, in a graph; no norm, no epilogue."""
+        torch = self.torch
+        rows, size = config.weight_rows(), config.weight_bytes()
+        copies = max(2, min(64, -(-ROTATED // size)))
+        weights, x = self.random(copies, rows, config.k), self.random(config.tokens, config.k, scale=1)
+        y = torch.empty(config.tokens, rows, dtype=torch.bfloat16, device="cuda")
+        stream = torch.cuda.ExternalStream(self.gpu.stream.value)
+        torch.cuda.synchronize()
+        with torch.cuda.stream(stream):
+            for i in range(2):
+                torch.matmul(x, weights[i].t(), out=y)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            for i in range(copies):
+                torch.matmul(x, weights[i].t(), out=y)
+
+        def replay():
+            with torch.cuda.stream(stream):
+                graph.replay()
+        return self.median(replay) / copies * 1e3
+
+    def chain(self, model, tokens, overlaps, **knobs):
+        """{overlap: milliseconds} of a step, and its bytes of weights."""
+        torch = self.torch
+        configs = model.layer(tokens, **knobs) + [model.head(tokens, **knobs)]
+        kernels = [self.kernel(config) for config in configs]
+        weights = [[self.random(c.weight_bytes() // 2) for c in configs[:-1]] for _ in range(model.layers)]
+        head = self.random(configs[-1].weight_bytes() // 2)
+        norm = self.random(model.hidden, scale=1)
+        stream = torch.empty(tokens * model.hidden, dtype=torch.bfloat16, device="cuda")
+        start = self.random(tokens * model.hidden, scale=1)
+        qkv = torch.empty(tokens * configs[0].n, dtype=torch.bfloat16, device="cuda")
+        inner = torch.empty(tokens * model.inner, dtype=torch.bfloat16, device="cuda")
+        logits = torch.empty(tokens * model.vocabulary, dtype=torch.float32, device="cuda")
+        launches = []
+        for layer in weights:
+            for i, (x, y) in enumerate(((stream, qkv), (qkv, stream), (stream, inner), (inner, stream))):
+                launches.append((kernels[i], [layer[i].data_ptr(), x.data_ptr(), norm.data_ptr(), stream.data_ptr(),
+                                              y.data_ptr()]))
+        launches.append((kernels[4], [head.data_ptr(), stream.data_ptr(), norm.data_ptr(), 0, logits.data_ptr()]))
+        size = head.nbytes + sum(w.nbytes for layer in weights for w in layer)
+        times, results = {}, []
+        for overlap in overlaps:
+            graph = self.gpu.graph(lambda: [kernel.launch(pointers, overlap) for kernel, pointers in launches])
+            for _ in range(3):
+                stream.copy_(start)
+                logits.fill_(float("nan"))
+                torch.cuda.synchronize()
+                graph()
+                self.gpu.synchronize()
+                results.append(logits.clone())
+            times[overlap] = self.median(graph)
+        same = all(torch.equal(r, results[0]) for r in results) and bool(torch.isfinite(results[0]).all())
+        for kernel in kernels:
+            kernel.unload()
+        return times, size, same
+
+
+def knob_sets(options):
+    if not options.sweep:
+        return [{}]
+    return [{}] + [dict(outstanding=o, slots=s, triggerAtEntry=t)
+                   for o, s in ((2, 6), (4, 6), (3, 4), (6, 6), (3, 10)) for t in (True, False)] + [
+        dict(triggerAtEntry=False), dict(warps=16), dict(warps=16, triggerAtEntry=False),
+        dict(chunkBlocks=8, slots=12, outstanding=5), dict(chunkBlocks=8, slots=12, outstanding=5, warps=4)]
+
+
+def commit():
+    try:
+        return subprocess.check_output(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], text=True,
+                                       stderr=subprocess.DEVNULL).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", default="1,8,16")
+    parser.add_argument("--chain-tokens", default="1,8,16")
+    parser.add_argument("--models", default=",".join(m.name for m in MODELS))
+    parser.add_argument("--repeats", type=int, default=21)
+    parser.add_argument("--sweep", action="store_true", help="chains with other ring depths, warps and triggers too")
+    parser.add_argument("--out", required=True, help="JSON")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--commit", default=commit(), help="to record, where this is no checkout")
+    parser.add_argument("--compile-only", action="store_true")
+    options = parser.parse_args()
+    tokens = [int(t) for t in options.tokens.split(",") if t]
+    chain_tokens = [int(t) for t in options.chain_tokens.split(",") if t]
+    models = [m for m in MODELS if m.name in options.models.split(",")]
+    configs = [c for m in models for t in sorted({*tokens, *chain_tokens}) for k in knob_sets(options)
+               for c in m.layer(t, **k) + [m.head(t, **k)]]
+    compiled = compile_all(configs, options.jobs)
+    if options.compile_only:
+        return
+    bench = Bench(options)
+    bench.compiled = compiled
+    report = {"what": "matvec", "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+              "device": bench.gpu.name, "commit": options.commit, "alone": [], "chains": []}
+    read = report["read_GB/s"] = round(bench.read_bandwidth(), 1)
+    print(f"{bench.gpu.name}, {report['commit']}: reads {read:.0f} GB/s")
+    print(f"{'alone':24}{'tokens':>7}{'MB':>8}{'us':>9}{'share':>7}{'overlap':>9}{'share':>7}{'cuBLAS':>9}{'share':>7}  plan")
+    for model in models:
+        for t in tokens:
+            for name, config in zip(NAMES, model.layer(t) + [model.head(t)]):
+                size = config.weight_bytes()
+                row = {"model": model.name, "matmul": name, "tokens": t, "n": config.n, "k": config.k, "bytes": size,
+                       "us": bench.alone(config, False), "us_overlap": bench.alone(config, True),
+                       "us_cublas": bench.cublas(config)}
+                report["alone"].append(row)
+                kernel = bench.kernel(config)
+                share = lambda us: f"{us:9.2f}{size / us / read / 10:6.0f}%"
+                print(f"{model.name + ' ' + name:24}{t:7}{size / 1e6:8.1f}{share(row['us'])}{share(row['us_overlap'])}"
+                      f"{share(row['us_cublas'])}  {kernel.plan['split']}x{kernel.plan['grid'] // kernel.plan['split']}"
+                      f" ring {kernel.plan['slots']}x{kernel.plan['chunkBlocks']} KiB", flush=True)
+                kernel.unload()
+                bench.torch.cuda.empty_cache()
+    print(f"\n{'chain of a step':24}{'tokens':>7}{'floor ms':>9}{'graph':>9}{'share':>7}{'overlap':>9}{'share':>7}  same bits")
+    for model in models:
+        for t in chain_tokens:
+            for knobs in knob_sets(options):
+                times, size, same = bench.chain(model, t, (False, True), **knobs)
+                bench.torch.cuda.empty_cache()
+                floor = size / read / 1e6
+                report["chains"].append({"model": model.name, "tokens": t, "bytes": size, "floor_ms": floor,
+                                         "ms": times[False], "ms_overlap": times[True], "same_bits": same, **knobs})
+                print(f"{model.name:24}{t:7}{floor:9.3f}{times[False]:9.3f}{floor / times[False]:7.0%}"
+                      f"{times[True]:9.3f}{floor / times[True]:7.0%}  {'yes' if same else 'NO'} {knobs or ''}",
+                      flush=True)
+    with open(options.out, "w") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the two halves of a matvec share: its arguments, its ring, and which blocks of which tiles a CTA has.
+#pragma once
+#include "templates/cuda/matvec_config.h"
+#include "templates/cuda/ring.cuh"
+
+namespace sinter::cuda {
+
+/// Rows of x, residual and y follow each other without gaps. All pointers are 16-byte aligned.
+struct MatvecArgs {
+  const void *weight;    ///< packed
+  const u16 *x;          ///< bf16[tokens, k]
+  const u16 *normWeight; ///< bf16[k], or null
+  const void *residual;  ///< [tokens, n], or null
+  void *y;               ///< [tokens, n]
+};
+
+template <MatvecConfig C>
+using MatvecRing = Ring<C.slots, planOf(C).chunkBlocks * blockBytes>;
+template <MatvecConfig C>
+using MatvecWriter = RingWriter<C.slots, planOf(C).chunkBlocks * blockBytes, C.outstanding>;
+template <MatvecConfig C>
+using MatvecReader = RingReader<C.slots, planOf(C).chunkBlocks * blockBytes>;
+
+/// The tiles of a cluster, and which CTA of it this is.
+struct MatvecRange {
+  int begin, end;
+  u32 rank;
+};
+
+template <MatvecConfig C>
+__device__ __forceinline__ MatvecRange rangeOf(int cluster, u32 rank) {
+  constexpr int each = C.tiles() / C.clusters, more = C.tiles() % C.clusters;
+  int begin = cluster * each + (cluster < more ? cluster : more);
+  return {begin, begin + each + (cluster < more), rank};
+}
+
+/// The blocks of a tile that a CTA has.
+struct MatvecSlice {
+  int first, count;
+};
+
+template <MatvecConfig C>
+__device__ __forceinline__ MatvecSlice sliceOf(u32 rank) {
+  constexpr int each = C.blocks() / C.split, more = C.blocks() % C.split;
+  int r = int(rank);
+  return {r * each + (r < more ? r : more), each + (r < more)};
+}
+
+/// Blocks of the chunk that starts `at` blocks into the slice. A shorter slice's last chunk may be empty.
+template <MatvecConfig C>
+__device__ __forceinline__ int chunkBlocks(MatvecSlice slice, int at) {
+  constexpr int most = planOf(C).chunkBlocks;
+  return slice.count - at < most ? slice.count - at : most;
+}
+
+} // namespace sinter::cuda

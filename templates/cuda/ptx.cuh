@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// The instructions of sm_90 that C++ has no words for, each as one function. No toolkit header is needed.
+// Source: PTX ISA 9.0, https://docs.nvidia.com/cuda/parallel-thread-execution/
+#pragma once
+
+namespace sinter::cuda {
+
+using u16 = unsigned short;
+using u32 = unsigned int;
+using u64 = unsigned long long;
+
+struct alignas(8) U32x2 {
+  u32 x, y;
+};
+struct alignas(16) U32x4 {
+  u32 x, y, z, w;
+};
+
+/// Address of a pointer into shared memory, as the instructions below want it.
+__device__ __forceinline__ u32 sharedAddress(const void *p) { return static_cast<u32>(__cvta_generic_to_shared(p)); }
+
+// --- mbarrier -------------------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ void barrierInit(u32 barrier, u32 count) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory");
+}
+
+/// Makes inits visible to the async proxy and to the cluster; a barrier among threads has to follow.
+__device__ __forceinline__ void barrierInitFence() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+__device__ __forceinline__ void barrierArrive(u32 barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
+/// Arrives, and lets the phase wait for `bytes` more that a bulk copy will bring.
+__device__ __forceinline__ void barrierArriveExpect(u32 barrier, u32 bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
+}
+
+__device__ __forceinline__ void barrierWait(u32 barrier, u32 parity) {
+  asm volatile("{\n.reg .pred done;\n"
+               "again:\nmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+               "@!done bra again;\n}" ::"r"(barrier),
+               "r"(parity)
+               : "memory");
+}
+
+/// As barrierWait, and what other CTAs of the cluster wrote before they arrived is visible afterwards.
+__device__ __forceinline__ void barrierWaitCluster(u32 barrier, u32 parity) {
+  asm volatile("{\n.reg .pred done;\n"
+               "again:\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
+               "@!done bra again;\n}" ::"r"(barrier),
+               "r"(parity)
+               : "memory");
+}
+
+/// Arrives at the barrier of another CTA of the cluster, and publishes what was written before. `remote`:
+/// peerAddress().
+__device__ __forceinline__ void barrierArrivePeer(u32 remote) {
+  asm volatile("fence.acq_rel.cluster;\n"
+               "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(remote)
+               : "memory");
+}
+
+/// Barrier `id` (1 to 15) among `threads` threads of the CTA, a multiple of 32.
+__device__ __forceinline__ void namedBarrier(u32 id, u32 threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+// --- cluster --------------------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ u32 clusterRank() {
+  u32 rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+
+__device__ __forceinline__ void clusterBarrier() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+/// The address, in CTA `rank` of the cluster, of what lies at `address` here.
+__device__ __forceinline__ u32 peerAddress(u32 address, u32 rank) {
+  u32 remote;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"(address), "r"(rank));
+  return remote;
+}
+
+__device__ __forceinline__ void storePeer(u32 remote, float value) {
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(remote), "f"(value) : "memory");
+}
+
+// --- programmatic dependent launch ----------------------------------------------------------------------------------
+
+/// Lets the next kernel of the stream start once every CTA of this one has said so. It exposes no data early.
+__device__ __forceinline__ void launchDependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+/// Returns once the kernels before this one are complete and their writes visible.
+__device__ __forceinline__ void waitForPrerequisites() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+// --- memory ---------------------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ u64 evictFirstPolicy() {
+  u64 policy;
+  asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+
+/// Copies `bytes`, a multiple of 16, to shared memory; they count towards the current phase of `barrier`.
+__device__ __forceinline__ void bulkCopy(u32 target, const void *source, u32 bytes, u32 barrier, u64 policy) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+               "[%0], [%1], %2, [%3], %4;" ::"r"(target),
+               "l"(source), "r"(bytes), "r"(barrier), "l"(policy)
+               : "memory");
+}
+
+/// 16 bytes that an earlier kernel wrote: from L2, since this SM may have started before that kernel had ended.
+__device__ __forceinline__ U32x4 loadVectorL2(const void *p) {
+  U32x4 v;
+  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(p)
+               : "memory");
+  return v;
+}
+
+__device__ __forceinline__ u16 loadL2(const u16 *p) {
+  u16 v;
+  asm volatile("ld.global.cg.u16 %0, [%1];" : "=h"(v) : "l"(p) : "memory");
+  return v;
+}
+
+__device__ __forceinline__ float loadL2(const float *p) {
+  float v;
+  asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory");
+  return v;
+}
+
+/// 16 bytes that no kernel ever writes.
+__device__ __forceinline__ U32x4 loadConstant(const void *p) {
+  U32x4 v;
+  asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+  return v;
+}
+
+__device__ __forceinline__ U32x4 loadShared(u32 address) {
+  U32x4 v;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(address)
+               : "memory");
+  return v;
+}
+
+__device__ __forceinline__ void storeShared(u32 address, U32x4 v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "memory");
+}
+
+// --- arithmetic -----------------------------------------------------------------------------------------------------
+
+/// d[16, 8] += a[16, 16] b[16, 8], bfloat16 to float32.
+__device__ __forceinline__ void mma(float (&d)[4], U32x4 a, u32 b0, u32 b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
+}
+
+__device__ __forceinline__ float lowBf16(u32 pair) { return __uint_as_float(pair << 16); }
+__device__ __forceinline__ float highBf16(u32 pair) { return __uint_as_float(pair & 0xffff0000u); }
+
+/// Two floats as a pair of bfloat16, rounded to nearest even.
+__device__ __forceinline__ u32 toBf16Pair(float low, float high) {
+  u32 pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+
+__device__ __forceinline__ u16 toBf16(float v) {
+  u16 h;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h) : "f"(v));
+  return h;
+}
+
+} // namespace sinter::cuda

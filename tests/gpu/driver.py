@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NVRTC and the CUDA driver through ctypes: what the GPU checks and benchmarks need, and no more."""
+import ctypes as c
+import glob
+import os
+import re
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CLUSTER, PROGRAMMATIC = 4, 6  # CU_LAUNCH_ATTRIBUTE_*
+SHARED_BYTES = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+
+
+def library(*patterns):
+    for pattern in patterns:
+        for path in sorted(glob.glob(pattern)) or [pattern]:
+            try:
+                return c.CDLL(path)
+            except OSError:
+                continue
+    raise SystemExit(f"none of {', '.join(patterns)} could be opened")
+
+
+_nvrtc = None
+
+
+def nvrtc():
+    global _nvrtc
+    if not _nvrtc:
+        home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
+        _nvrtc = library(f"{home}/lib64/libnvrtc.so.13", f"{home}/lib/libnvrtc.so.13", "libnvrtc.so.13",
+                         "/opt/*/.venv/lib/python3*/site-packages/nvidia/cu13/lib/libnvrtc.so.13")
+    return _nvrtc
+
+
+class Compiled:
+    """A cubin, and what the assembler said of it."""
+
+    def __init__(self, source, arch="sm_90a"):
+        lib, program = nvrtc(), c.c_void_p()
+        lib.nvrtcCreateProgram(c.byref(program), source.encode(), b"kernel.cu", 0, None, None)
+        options = [f"--gpu-architecture={arch}", "--std=c++20", f"-I{ROOT}", "--device-as-default-execution-space",
+                   "--ptxas-options=-v", "-lineinfo"]
+        result = lib.nvrtcCompileProgram(program, len(options), (c.c_char_p * len(options))(*[o.encode() for o in options]))
+        size = c.c_size_t()
+        lib.nvrtcGetProgramLogSize(program, c.byref(size))
+        log = c.create_string_buffer(size.value)
+        lib.nvrtcGetProgramLog(program, log)
+        self.log = log.value.decode()
+        if result:
+            raise RuntimeError(self.log)
+        lib.nvrtcGetCUBINSize(program, c.byref(size))
+        image = c.create_string_buffer(size.value)
+        lib.nvrtcGetCUBIN(program, image)
+        lib.nvrtcDestroyProgram(c.byref(program))
+        self.image = image.raw
+
+    def registers(self):
+        return max(map(int, re.findall(r"Used (\d+) registers", self.log)))
+
+    def spilled(self):
+        return sum(map(int, re.findall(r"(\d+) bytes (?:stack frame|spill)", self.log)))
+
+
+class Attribute(c.Structure):
+    _fields_ = [("id", c.c_int), ("pad", c.c_int), ("value", c.c_uint * 16)]
+
+
+class Launch(c.Structure):
+    _fields_ = [("grid", c.c_uint * 3), ("block", c.c_uint * 3), ("shared", c.c_uint), ("stream", c.c_void_p),
+                ("attributes", c.POINTER(Attribute)), ("count", c.c_uint)]
+
+
+class Gpu:
+    """Device 0, its primary context (which torch uses too) and one stream."""
+
+    def __init__(self):
+        self.cuda = library("libcuda.so.1")
+        self.call("cuInit", 0)
+        device, context = c.c_int(), c.c_void_p()
+        self.call("cuDeviceGet", c.byref(device), 0)
+        self.call("cuDevicePrimaryCtxRetain", c.byref(context), device)
+        self.call("cuCtxSetCurrent", context)
+        self.stream = c.c_void_p()
+        self.call("cuStreamCreate", c.byref(self.stream), 1)
+        name = c.create_string_buffer(100)
+        self.call("cuDeviceGetName", name, 100, device)
+        self.name = name.value.decode()
+
+    def call(self, name, *arguments):
+        result = getattr(self.cuda, name)(*arguments)
+        if result:
+            text = c.c_char_p()
+            self.cuda.cuGetErrorString(result, c.byref(text))
+            raise RuntimeError(f"{name}: {(text.value or b'?').decode()}")
+
+    def alloc(self, size):
+        pointer = c.c_uint64()
+        self.call("cuMemAlloc_v2", c.byref(pointer), c.c_size_t(size))
+        return pointer.value
+
+    def free(self, pointer):
+        self.call("cuMemFree_v2", c.c_uint64(pointer))
+
+    def upload(self, array):
+        pointer = self.alloc(max(array.nbytes, 16))
+        self.call("cuMemcpyHtoD_v2", c.c_uint64(pointer), array.ctypes.data_as(c.c_void_p), c.c_size_t(array.nbytes))
+        return pointer
+
+    def download(self, array, pointer):
+        self.call("cuMemcpyDtoH_v2", array.ctypes.data_as(c.c_void_p), c.c_uint64(pointer), c.c_size_t(array.nbytes))
+
+    def synchronize(self):
+        self.call("cuStreamSynchronize", self.stream)
+
+    def time(self, work, repeats):
+        """Milliseconds of each of `repeats` calls of work()."""
+        events = [c.c_void_p() for _ in range(repeats + 1)]
+        for event in events:
+            self.call("cuEventCreate", c.byref(event), 0)
+        self.call("cuEventRecord", events[0], self.stream)
+        for event in events[1:]:
+            work()
+            self.call("cuEventRecord", event, self.stream)
+        self.synchronize()
+        times, elapsed = [], c.c_float()
+        for first, second in zip(events, events[1:]):
+            self.call("cuEventElapsedTime_v2" if hasattr(self.cuda, "cuEventElapsedTime_v2") else "cuEventElapsedTime",
+                      c.byref(elapsed), first, second)
+            times.append(elapsed.value)
+        for event in events:
+            self.call("cuEventDestroy_v2", event)
+        return times
+
+    def graph(self, work):
+        """What work() launches, as a function that replays it."""
+        graph, executable = c.c_void_p(), c.c_void_p()
+        self.call("cuStreamBeginCapture_v2", self.stream, 2)
+        work()
+        self.call("cuStreamEndCapture", self.stream, c.byref(graph))
+        self.call("cuGraphInstantiateWithFlags", c.byref(executable), graph, c.c_ulonglong(0))
+        return lambda: self.call("cuGraphLaunch", executable, self.stream)
+
+
+class Kernel:
+    """A kernel of a cubin, ready to launch. `arguments` of a launch are pointers, one struct of them."""
+
+    def __init__(self, gpu, image, name):
+        self.gpu, self.module, self.function = gpu, c.c_void_p(), c.c_void_p()
+        gpu.call("cuModuleLoadData", c.byref(self.module), image)
+        gpu.call("cuModuleGetFunction", c.byref(self.function), self.module, name.encode())
+
+    def constants(self, name, count):
+        pointer, size, values = c.c_uint64(), c.c_size_t(), (c.c_int * count)()
+        self.gpu.call("cuModuleGetGlobal_v2", c.byref(pointer), c.byref(size), self.module, name.encode())
+        self.gpu.call("cuMemcpyDtoH_v2", values, pointer, c.c_size_t(c.sizeof(values)))
+        return list(values)
+
+    def prepare(self, grid, block, shared):
+        self.shape = grid, block, shared
+        self.gpu.call("cuFuncSetAttribute", self.function, SHARED_BYTES, shared)
+
+    def launch(self, pointers, overlap=False):
+        grid, block, shared = self.shape
+        attribute = Attribute(PROGRAMMATIC, 0, (c.c_uint * 16)(1))
+        launch = Launch((grid, 1, 1), (block, 1, 1), shared, self.gpu.stream, c.pointer(attribute), int(overlap))
+        struct = (c.c_uint64 * len(pointers))(*pointers)
+        parameters = (c.c_void_p * 1)(c.cast(struct, c.c_void_p))
+        self.gpu.call("cuLaunchKernelEx", c.byref(launch), self.function, parameters, None)
+
+    def unload(self):
+        self.gpu.call("cuModuleUnload", self.module)

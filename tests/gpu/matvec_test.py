@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matvec against float64 on fresh random inputs, for every epilogue and number of tokens.
+
+Outputs are poisoned with NaN and fenced with a guard; each kernel runs twice, alone and overlapping itself
+(programmatic launch), and must give the same bits. --compile-only needs no GPU.
+"""
+import argparse
+import ctypes
+import os
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from matvec import Config, compile_all, load
+
+GUARD = 64
+TOKENS = (1, 2, 3, 8, 9, 16)
+SMALL = [Config(n=72, k=104, tokens=t, epilogue=e, norm=e == "SwiGlu", split=s)
+         for t, e, s in ((1, "None", 1), (3, "SwiGlu", 2), (9, "Residual", 4))]
+
+
+def configurations():
+    for tokens in TOKENS:
+        for out in ("Bf16", "F32"):
+            for norm in (False, True):
+                for epilogue in ("None", "Residual", "SwiGlu"):
+                    yield Config(n=1000, k=1032, tokens=tokens, epilogue=epilogue, out=out, norm=norm)
+        for split in (1, 2, 4, 8):  # odd slices, empty last chunks, many groups, few tiles
+            yield Config(n=520, k=2088, tokens=tokens, epilogue="SwiGlu", norm=True, split=split, clusters=3)
+            yield Config(n=2568, k=520, tokens=tokens, epilogue="Residual", split=split, chunkBlocks=2, clusters=7)
+            yield Config(n=17, k=264, tokens=tokens, out="F32", norm=True, split=split, chunkBlocks=3)
+        yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual")
+        yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu", norm=True)
+        yield Config(n=6144, k=4096, tokens=tokens, norm=True)
+        yield Config(n=1024, k=2048, tokens=tokens, epilogue="Residual", warps=16)
+        yield Config(n=960, k=576, tokens=tokens, norm=True, warps=4, triggerAtEntry=False)
+        yield Config(n=8, k=8, tokens=tokens)
+
+
+def to_bf16(values):
+    """float32 to bfloat16 bits, to nearest even."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def from_bf16(bits):
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+class Case:
+    """Random inputs of one configuration, packed, and what float64 makes of them."""
+
+    def __init__(self, config, rng, packer):
+        self.config = c = config
+        pair = c.epilogue == "SwiGlu"
+        weights = [to_bf16(rng.standard_normal((c.n, c.k), np.float32) / np.sqrt(c.k)) for _ in range(1 + pair)]
+        self.x = to_bf16(rng.standard_normal((c.tokens, c.k), np.float32) * 3)
+        self.norm = to_bf16(rng.uniform(0.5, 2, c.k)) if c.norm else None
+        residual = rng.standard_normal((c.tokens, c.n), np.float32)
+        self.residual = residual if c.out == "F32" else to_bf16(residual)
+        self.stream = np.zeros(c.weight_bytes() // 2, np.uint16)
+        pointers = [w.ctypes.data_as(ctypes.c_void_p) for w in weights]
+        pack = packer.packPair if pair else packer.packPlain
+        pack(*pointers, ctypes.c_int64(c.n), ctypes.c_int(c.k), self.stream.ctypes.data_as(ctypes.c_void_p))
+        self.reference = self.evaluate([from_bf16(w).astype(np.float64) for w in weights])
+
+    def evaluate(self, weights):
+        c, x = self.config, from_bf16(self.x).astype(np.float64)
+        if c.norm:
+            x = x / np.sqrt((x * x).mean(-1, keepdims=True) + c.eps) * from_bf16(self.norm).astype(np.float64)
+        y = x @ weights[0].T
+        if c.epilogue == "SwiGlu":
+            y = y / (1 + np.exp(-y)) * (x @ weights[1].T)
+        if c.epilogue == "Residual":
+            y = y + (self.residual if c.out == "F32" else from_bf16(self.residual)).astype(np.float64)
+        return y
+
+
+def run(gpu, kernel, case, launches, overlap):
+    """The output of the last of `launches` launches; None if the guard behind it was touched."""
+    c = case.config
+    kind = np.float32 if c.out == "F32" else np.uint16
+    poison = np.full(c.tokens * c.n + GUARD, np.nan, np.float32) if c.out == "F32" else np.full(
+        c.tokens * c.n + GUARD, 0x7FFF, np.uint16)
+    inputs = [case.stream, case.x, case.norm if c.norm else np.zeros(8, np.uint16), case.residual, poison]
+    pointers = [gpu.upload(array) for array in inputs]
+    for _ in range(launches):
+        kernel.launch(pointers, overlap)
+    gpu.synchronize()
+    out = np.empty_like(poison, kind)
+    gpu.download(out, pointers[4])
+    for pointer in pointers:
+        gpu.free(pointer)
+    if out[c.tokens * c.n:].tobytes() != poison[c.tokens * c.n:].tobytes():
+        return None
+    return out[:c.tokens * c.n].reshape(c.tokens, c.n)
+
+
+def check(gpu, compiled, case):
+    """What is wrong with a configuration, or None."""
+    c = case.config
+    if compiled.spilled():
+        return f"{compiled.spilled()} bytes of stack or spills"
+    kernel = load(gpu, compiled)
+    first = run(gpu, kernel, case, 1, False)
+    again = run(gpu, kernel, case, 3, True)
+    kernel.unload()
+    if first is None or again is None:
+        return "wrote behind its output"
+    y = (first if c.out == "F32" else from_bf16(first)).astype(np.float64)
+    error = np.linalg.norm(y - case.reference) / np.linalg.norm(case.reference)
+    # float32 sums of exact products; one rounding of x * w to bfloat16 with a norm, one of the output to bfloat16.
+    limit = 4e-3 if c.norm or c.out == "Bf16" else 2e-5
+    if not error <= limit:
+        return f"error {error:.2e}, at most {limit:.0e} expected; {np.isnan(y).sum()} of {y.size} are NaN"
+    if first.tobytes() != again.tobytes():
+        return "not the same bits again"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packer", required=True, help="pack.cpp as a shared library")
+    parser.add_argument("--small", action="store_true", help="three small cases, for compute-sanitizer")
+    parser.add_argument("--compile-only", action="store_true")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--seed", type=int, default=None)
+    options = parser.parse_args()
+    configs = SMALL if options.small else list(dict.fromkeys(configurations()))
+    compiled = compile_all(configs, options.jobs)
+    most = max(compiled.values(), key=lambda k: k.registers())
+    print(f"{len(compiled)} kernels, at most {most.registers()} registers, "
+          f"{sum(bool(k.spilled()) for k in compiled.values())} of them spill")
+    if options.compile_only:
+        return sum(bool(k.spilled()) for k in compiled.values())
+    from driver import Gpu
+    gpu, packer = Gpu(), ctypes.CDLL(os.path.abspath(options.packer))
+    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little")
+    print(f"{gpu.name}, seed {seed}")
+    rng, failed = np.random.default_rng(seed), 0
+    for config in configs:
+        problem = check(gpu, compiled[config], Case(config, rng, packer))
+        if problem:
+            failed += 1
+            print(f"FAILED {config}: {problem}")
+    print(f"{len(configs) - failed} passed, {failed} failed")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
