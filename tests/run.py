@@ -4,8 +4,8 @@
 
     tests/run.py --build build [--only NAME ...]
 
-The suites are those that CMake registered (GoogleTest binaries, lit) and the end-to-end scripts beside this file. The last
-line is `N passed, N failed`; the exit status says whether all passed.
+The suites are those that CMake registered (GoogleTest binaries, lit) and the end-to-end scripts beside this file. The
+last line is `N passed, N failed`; the exit status says whether all passed.
 """
 import argparse
 import json
@@ -20,25 +20,34 @@ TESTS = pathlib.Path(__file__).resolve().parent
 
 # How each kind of runner closes: the sum of the first groups is what passed, that of the second what failed.
 PASSED = [r"\[  PASSED  \] (\d+) test", r"^  Passed\s*: (\d+)", r"^(\d+) passed, \d+ failed"]
-FAILED = [r"\[  FAILED  \] (\d+) test", r"^  (?:Failed|Unresolved|Unexpectedly Passed|Timed Out)\s*: (\d+)", r"^\d+ passed, (\d+) failed"]
+FAILED = [
+    r"\[  FAILED  \] (\d+) test",
+    r"^  (?:Failed|Unresolved|Unexpectedly Passed|Timed Out)\s*: (\d+)",
+    r"^\d+ passed, (\d+) failed",
+]
 
 
 def registered_suites(build):
-    """What add_test() declared: (name, command, environment)."""
-    listing = json.loads(subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True, text=True).stdout)
-    for test in listing["tests"]:
+    """What add_test() declared: (name, command)."""
+    listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True)
+    for test in json.loads(listing.stdout)["tests"]:
         command = [part for part in test["command"] if part != "-q"]  # lit -q would not count
         yield test["name"], command
 
 
 def script_suites(build):
-    python, sinter = sys.executable, str(build / "bin/sinter")
     model = next((build / "models").glob("*.gguf"), None)
-    yield "golden", [python, TESTS / "e2e/golden.py", "--sinter", sinter]
-    yield "install", [python, TESTS / "e2e/install.py", "--build", build]
-    yield "tokenizer", [python, TESTS / "tokenizer/check.py", "--tool", build / "bin/tokenize", "--work", build / "tokenizer", *(["--smollm2", model] if model else [])]
+
+    def script(path, *arguments):
+        return [sys.executable, TESTS / path, *arguments]
+
+    sinter, tokenize = build / "bin/sinter", build / "bin/tokenize"
+    yield "golden", script("e2e/golden.py", "--sinter", sinter)
+    yield "install", script("e2e/install.py", "--build", build)
+    smollm2 = ["--smollm2", model] if model else []
+    yield "tokenizer", script("tokenizer/check.py", "--tool", tokenize, "--work", build / "tokenizer", *smollm2)
     if model:
-        yield "smollm2", [python, TESTS / "e2e/smollm2.py", "--sinter", sinter, "--model", model]
+        yield "smollm2", script("e2e/smollm2.py", "--sinter", sinter, "--model", model)
 
 
 def count(patterns, text):
@@ -47,7 +56,8 @@ def count(patterns, text):
 
 def run(name, command):
     start = time.monotonic()
-    result = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    result = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, errors="replace")
     passed, failed = count(PASSED, result.stdout), count(FAILED, result.stdout)
     if failed == 0 and (result.returncode != 0 or passed == 0):
         failed = 1  # it crashed, or ran nothing

@@ -40,7 +40,8 @@ def main():
     print(f"\n> {arguments.prompt}\n{result['text'].strip()}\n")
     print(f"compile time         {compile_seconds:.1f} s")
     print(f"executable           {size / 2**20:.1f} MiB")
-    print(f"time to first token  {timings['time_to_first_token'] * 1000:.0f} ms ({result['prompt_tokens']} prompt tokens; process {run_seconds:.2f} s)")
+    print(f"time to first token  {timings['time_to_first_token'] * 1000:.0f} ms "
+          f"({result['prompt_tokens']} prompt tokens; the whole process took {run_seconds:.2f} s)")
     print(f"generation           {(tokens - 1) / timings['decode']:.0f} tokens/s ({tokens} tokens)")
 
 
