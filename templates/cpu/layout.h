@@ -40,7 +40,7 @@ struct WeightFormat {
   bool isSigned = true;
   bool hasMin = false;
   int32_t subBits = 0; ///< > 0: two levels of scales
-  int32_t group = 0;   ///< 16 or a multiple of 32
+  int32_t group = 0;   ///< 16, without a minimum, or a multiple of 32
   int32_t super = 0;   ///< a multiple of group; two levels only
 
   constexpr bool quantized() const { return bits != 0; }
@@ -52,8 +52,8 @@ struct WeightFormat {
       return element != Element::Q8 && k > 0;
     bool groups = group == 16 || (group > 0 && group % 32 == 0);
     bool supers = !twoLevel() || (subBits <= 8 && super > 0 && groups && super % group == 0 && k % super == 0);
-    return (bits == 4 || bits == 5 || bits == 6 || bits == 8) && !(isSigned && hasMin) && groups && supers && k > 0 &&
-           k % blockK == 0 && k % group == 0;
+    return (bits == 4 || bits == 5 || bits == 6 || bits == 8) && !(hasMin && (isSigned || group == 16)) && groups &&
+           supers && k > 0 && k % blockK == 0 && k % group == 0;
   }
 };
 

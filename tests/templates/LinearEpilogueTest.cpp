@@ -118,6 +118,7 @@ TEST(LinearConfig, KnowsWhatItCannotDo) {
   EXPECT_FALSE(with([](auto &c) { c.argUpBias = 3; })) << "only swiglu has an up projection";
   EXPECT_FALSE(with([](auto &c) { c.weight.bits = 3; }));
   EXPECT_FALSE(with([](auto &c) { c.weight.group = 24; }));
+  EXPECT_FALSE(with([](auto &c) { c.weight = {.bits = 4, .isSigned = false, .hasMin = true, .group = 16}; }));
 }
 
 } // namespace

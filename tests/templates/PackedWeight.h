@@ -37,7 +37,7 @@ private:
 struct PackedWeight {
   std::vector<double> values; ///< [n, k]
   Guarded packed;
-  PackedWeight(const WeightFormat &f, int64_t n, int64_t k, uint32_t seed, int64_t panelStep = 1);
+  PackedWeight(const WeightFormat &f, int64_t n, int64_t k, uint32_t seed);
   /// Alternates the panels of two weights of one shape, as swiglu streams them.
   PackedWeight(const WeightFormat &f, int64_t k, PackedWeight &gate, PackedWeight &up, int64_t n);
 
@@ -45,7 +45,7 @@ private:
   void addRow(const WeightFormat &f, const PanelLayout &l, int64_t row, int64_t k, std::mt19937 &random);
 };
 
-inline PackedWeight::PackedWeight(const WeightFormat &f, int64_t n, int64_t k, uint32_t seed, int64_t)
+inline PackedWeight::PackedWeight(const WeightFormat &f, int64_t n, int64_t k, uint32_t seed)
     : values(size_t(n * k)), packed(size_t(packedBytes(f, n, k)), 0) {
   std::mt19937 random(seed);
   PanelLayout l = panelLayout(f, k);
