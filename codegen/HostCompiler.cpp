@@ -8,8 +8,6 @@
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
-#include <mutex>
-#include <thread>
 
 namespace sinter {
 
@@ -109,36 +107,18 @@ llvm::Expected<CompiledObjects> compileFiles(llvm::ArrayRef<EmittedFile> files, 
   TRY(digestHeaders(options.includeDir, {".h"}, common));
 
   CachingCompiler compiler(options, cache, program, common);
-  CompiledObjects objects;
-  objects.paths.resize(files.size());
-  std::mutex lock;
-  std::string failure;
-  size_t next = 0, done = 0;
-  auto work = [&] {
-    std::unique_lock held(lock);
-    while (next < files.size() && failure.empty()) {
-      size_t i = next++;
-      held.unlock();
-      auto object = compiler.compile(files[i]);
-      held.lock();
-      if (object) {
-        objects.paths[i] = object->path;
-        objects.fromCache += object->fromCache;
-      } else {
-        failure = llvm::toString(object.takeError());
-      }
-      if (options.onProgress)
-        options.onProgress(++done, files.size());
-    }
+  std::vector<CachedObject> made(files.size());
+  auto compileOne = [&](size_t i) -> Error {
+    TRY_ASSIGN(object, compiler.compile(files[i]));
+    made[i] = std::move(object);
+    return Error::success();
   };
-  std::vector<std::thread> team;
-  for (unsigned i = 1; i < std::min<size_t>(options.jobs, files.size()); ++i)
-    team.emplace_back(work);
-  work();
-  for (std::thread &t : team)
-    t.join();
-  if (!failure.empty())
-    return llvm::createStringError(failure);
+  TRY(parallelFor(files.size(), options.jobs, compileOne, options.onProgress));
+  CompiledObjects objects;
+  for (CachedObject &object : made) {
+    objects.paths.push_back(std::move(object.path));
+    objects.fromCache += object.fromCache;
+  }
   return objects;
 }
 

@@ -4,7 +4,7 @@
 #pragma once
 #include "codegen/EmittedFile.h"
 #include "codegen/ObjectCache.h"
-#include <functional>
+#include "codegen/Parallel.h"
 
 namespace sinter {
 
@@ -14,7 +14,7 @@ struct HostCompilerOptions {
   std::string includeDir; ///< holds templates/ and runtime/abi/
   std::string cacheDir;   ///< created when missing
   unsigned jobs = 1;
-  std::function<void(size_t done, size_t total)> onProgress; ///< called from one thread at a time; may be empty
+  OnProgress onProgress;
 };
 
 struct CompiledObjects {
