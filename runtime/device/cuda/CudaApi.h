@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is used of the CUDA driver's interface, so that neither building nor running needs CUDA's headers.
+// Source: cuda.h of CUDA 13.0. Names are ours; numbers and layouts are the driver's.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace sinter::rt {
+
+using CudaStatus = int;
+inline constexpr CudaStatus cudaSuccess = 0, cudaOutOfMemory = 2, cudaNoDevice = 100;
+
+using CudaOrdinal = int;      ///< CUdevice
+using CudaAddress = uint64_t; ///< CUdeviceptr
+using CudaContextHandle = struct CudaContextOpaque *;
+using CudaLibraryHandle = struct CudaLibraryOpaque *;
+using CudaKernelHandle = struct CudaKernelOpaque *;
+using CudaFunctionHandle = struct CudaFunctionOpaque *;
+using CudaStreamHandle = struct CudaStreamOpaque *;
+using CudaEventHandle = struct CudaEventOpaque *;
+using CudaGraphHandle = struct CudaGraphOpaque *;
+using CudaGraphExecHandle = struct CudaGraphExecOpaque *;
+
+enum class CudaDeviceAttribute : int {
+  Multiprocessors = 16,
+  L2Bytes = 38,
+  CapabilityMajor = 75,
+  CapabilityMinor = 76,
+  MaxSharedBytesPerBlock = 97, ///< after opting in
+};
+
+enum class CudaFunctionAttribute : int {
+  StaticSharedBytes = 1,
+  LocalBytes = 3,
+  Registers = 4,
+  MaxDynamicSharedBytes = 8,
+};
+
+inline constexpr unsigned cudaStreamNonBlocking = 1; ///< does not wait for the legacy default stream
+inline constexpr unsigned cudaEventNoTiming = 2;
+
+enum class CudaCaptureMode : int { Global = 0, ThreadLocal = 1 };
+
+/// How a launch differs from an ordinary one. Unused bytes are zero.
+struct CudaLaunchAttribute {
+  enum class Id : int {
+    ClusterDimension = 4,
+    ProgrammaticStreamSerialization = 6, ///< may start before its predecessor in the stream has ended
+  };
+  union Value {
+    char pad[64];
+    struct {
+      unsigned x, y, z;
+    } cluster;
+    int allowed;
+  };
+
+  Id id;
+  char pad[4];
+  Value value;
+
+  static CudaLaunchAttribute programmatic() {
+    CudaLaunchAttribute attribute{Id::ProgrammaticStreamSerialization, {}, {}};
+    attribute.value.allowed = 1;
+    return attribute;
+  }
+  static CudaLaunchAttribute cluster(unsigned x, unsigned y = 1, unsigned z = 1) {
+    CudaLaunchAttribute attribute{Id::ClusterDimension, {}, {}};
+    attribute.value.cluster = {x, y, z};
+    return attribute;
+  }
+};
+static_assert(sizeof(CudaLaunchAttribute) == 72 && offsetof(CudaLaunchAttribute, value) == 8);
+
+struct CudaLaunchConfig {
+  unsigned gridX = 1, gridY = 1, gridZ = 1;
+  unsigned blockX = 1, blockY = 1, blockZ = 1;
+  unsigned dynamicSharedBytes = 0;
+  CudaStreamHandle stream = nullptr;
+  const CudaLaunchAttribute *attributes = nullptr;
+  unsigned numAttributes = 0;
+};
+static_assert(sizeof(CudaLaunchConfig) == 56 && offsetof(CudaLaunchConfig, stream) == 32);
+
+/// CUtensorMap: what TMA reads a tensor by. Kernels take it as a `const __grid_constant__` parameter.
+struct alignas(64) CudaTensorMap {
+  uint64_t opaque[16];
+};
+
+} // namespace sinter::rt

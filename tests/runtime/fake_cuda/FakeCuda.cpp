@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// A libcuda.so.1 for machines without a GPU: reports the driver, the GPUs and the memory that FAKE_CUDA_* say, so that
+// every check of the runtime can be made to fail. What it cannot do is in Unsupported.cpp.
+#include "runtime/device/cuda/CudaApi.h"
+#include <cstdlib>
+#include <cstring>
+
+using namespace sinter::rt;
+
+namespace {
+
+long long setting(const char *name, long long otherwise) {
+  const char *value = getenv(name);
+  return value ? atoll(value) : otherwise;
+}
+
+constexpr CudaStatus invalidValue = 1, invalidDevice = 101;
+int contexts = 0;
+
+} // namespace
+
+extern "C" {
+
+/// How many references to contexts are held.
+int fakeCudaContexts() { return contexts; }
+
+CudaStatus cuDriverGetVersion(int *version) {
+  *version = int(setting("FAKE_CUDA_VERSION", 13000));
+  return cudaSuccess;
+}
+CudaStatus cuInit(unsigned) { return int(setting("FAKE_CUDA_INIT", cudaSuccess)); }
+CudaStatus cuGetErrorName(CudaStatus status, const char **name) {
+  *name = status == cudaNoDevice      ? "CUDA_ERROR_NO_DEVICE"
+          : status == cudaOutOfMemory ? "CUDA_ERROR_OUT_OF_MEMORY"
+                                      : nullptr;
+  return *name ? cudaSuccess : invalidValue;
+}
+CudaStatus cuGetErrorString(CudaStatus status, const char **text) {
+  *text = status == cudaNoDevice      ? "no CUDA-capable device is detected"
+          : status == cudaOutOfMemory ? "out of memory"
+                                      : nullptr;
+  return *text ? cudaSuccess : invalidValue;
+}
+CudaStatus cuDeviceGetCount(int *count) {
+  *count = int(setting("FAKE_CUDA_GPUS", 1));
+  return cudaSuccess;
+}
+CudaStatus cuDeviceGet(CudaOrdinal *ordinal, int index) {
+  if (index >= setting("FAKE_CUDA_GPUS", 1))
+    return invalidDevice;
+  *ordinal = index;
+  return cudaSuccess;
+}
+CudaStatus cuDeviceGetName(char *name, int size, CudaOrdinal) {
+  const char *value = getenv("FAKE_CUDA_NAME");
+  strncpy(name, value ? value : "Fake GPU", size_t(size) - 1);
+  return cudaSuccess;
+}
+CudaStatus cuDeviceGetAttribute(int *value, CudaDeviceAttribute attribute, CudaOrdinal) {
+  int capability = int(setting("FAKE_CUDA_CAPABILITY", 90));
+  switch (attribute) {
+  case CudaDeviceAttribute::CapabilityMajor:
+    *value = capability / 10;
+    return cudaSuccess;
+  case CudaDeviceAttribute::CapabilityMinor:
+    *value = capability % 10;
+    return cudaSuccess;
+  case CudaDeviceAttribute::Multiprocessors:
+    *value = 132;
+    return cudaSuccess;
+  case CudaDeviceAttribute::L2Bytes:
+    *value = 50 << 20;
+    return cudaSuccess;
+  case CudaDeviceAttribute::MaxSharedBytesPerBlock:
+    *value = 232448;
+    return cudaSuccess;
+  }
+  return invalidValue;
+}
+CudaStatus cuDeviceTotalMem_v2(size_t *bytes, CudaOrdinal) {
+  *bytes = size_t(setting("FAKE_CUDA_TOTAL", 80LL << 30));
+  return cudaSuccess;
+}
+CudaStatus cuDevicePrimaryCtxRetain(CudaContextHandle *context, CudaOrdinal) {
+  if (auto status = CudaStatus(setting("FAKE_CUDA_CONTEXT", cudaSuccess)))
+    return status;
+  *context = reinterpret_cast<CudaContextHandle>(&contexts);
+  ++contexts;
+  return cudaSuccess;
+}
+CudaStatus cuDevicePrimaryCtxRelease_v2(CudaOrdinal) {
+  --contexts;
+  return cudaSuccess;
+}
+CudaStatus cuCtxSetCurrent(CudaContextHandle) { return cudaSuccess; }
+CudaStatus cuMemGetInfo_v2(size_t *freeBytes, size_t *totalBytes) {
+  *freeBytes = size_t(setting("FAKE_CUDA_FREE", 79LL << 30));
+  return cuDeviceTotalMem_v2(totalBytes, 0);
+}
+
+} // extern "C"
