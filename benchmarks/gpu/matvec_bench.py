@@ -140,12 +140,8 @@ class Bench:
 
 
 def knob_sets(options):
-    if not options.sweep:
-        return [{}]
-    return [{}] + [dict(outstanding=o, slots=s, triggerAtEntry=t)
-                   for o, s in ((2, 6), (4, 6), (3, 4), (6, 6), (3, 10)) for t in (True, False)] + [
-        dict(triggerAtEntry=False), dict(warps=16), dict(warps=16, triggerAtEntry=False),
-        dict(chunkBlocks=8, slots=12, outstanding=5), dict(chunkBlocks=8, slots=12, outstanding=5, warps=4)]
+    """How to run, as fields of MatvecConfig: as tuned() chooses first, then what was asked for."""
+    return [{}] + json.loads(options.knobs)
 
 
 def commit():
@@ -162,7 +158,7 @@ def main():
     parser.add_argument("--chain-tokens", default="1,8,16")
     parser.add_argument("--models", default=",".join(m.name for m in MODELS))
     parser.add_argument("--repeats", type=int, default=21)
-    parser.add_argument("--sweep", action="store_true", help="chains with other ring depths, warps and triggers too")
+    parser.add_argument("--knobs", default="[]", help="""more ways to run, JSON: [{"split": 2, "slots": 4}]""")
     parser.add_argument("--out", required=True, help="JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--commit", default=commit(), help="to record, where this is no checkout")
@@ -173,7 +169,7 @@ def main():
     models = [m for m in MODELS if m.name in options.models.split(",")]
     configs = [c for m in models for t in sorted({*tokens, *chain_tokens}) for k in knob_sets(options)
                for c in m.layer(t, **k) + [m.head(t, **k)]]
-    compiled = compile_all(configs, options.jobs)
+    compiled = compile_all(configs, options.jobs, skip=len(options.knobs) > 2)
     if options.compile_only:
         return
     bench = Bench(options)
@@ -185,23 +181,28 @@ def main():
     print(f"{'alone':24}{'tokens':>7}{'MB':>8}{'us':>9}{'share':>7}{'overlap':>9}{'share':>7}{'cuBLAS':>9}{'share':>7}  plan")
     for model in models:
         for t in tokens:
-            for name, config in zip(NAMES, model.layer(t) + [model.head(t)]):
+            for name, config, knobs in [(name, config, knobs) for knobs in knob_sets(options)
+                                        for name, config in zip(NAMES, model.layer(t, **knobs) + [model.head(t, **knobs)])]:
+                if config not in compiled:
+                    continue
                 size = config.weight_bytes()
                 row = {"model": model.name, "matmul": name, "tokens": t, "n": config.n, "k": config.k, "bytes": size,
                        "us": bench.alone(config, False), "us_overlap": bench.alone(config, True),
-                       "us_cublas": bench.cublas(config)}
+                       "us_cublas": bench.cublas(config), **knobs}
                 report["alone"].append(row)
                 kernel = bench.kernel(config)
                 share = lambda us: f"{us:9.2f}{size / us / read / 10:6.0f}%"
                 print(f"{model.name + ' ' + name:24}{t:7}{size / 1e6:8.1f}{share(row['us'])}{share(row['us_overlap'])}"
                       f"{share(row['us_cublas'])}  {kernel.plan['split']}x{kernel.plan['grid'] // kernel.plan['split']}"
-                      f" ring {kernel.plan['slots']}x{kernel.plan['chunkBlocks']} KiB", flush=True)
+                      f" ring {kernel.plan['slots']}x{kernel.plan['chunkBlocks']} {knobs or ''}", flush=True)
                 kernel.unload()
                 bench.torch.cuda.empty_cache()
     print(f"\n{'chain of a step':24}{'tokens':>7}{'floor ms':>9}{'graph':>9}{'share':>7}{'overlap':>9}{'share':>7}  same bits")
     for model in models:
         for t in chain_tokens:
             for knobs in knob_sets(options):
+                if any(c not in compiled for c in model.layer(t, **knobs) + [model.head(t, **knobs)]):
+                    continue
                 times, size, same = bench.chain(model, t, (False, True), **knobs)
                 bench.torch.cuda.empty_cache()
                 floor = size / read / 1e6

@@ -2,8 +2,9 @@
 // The matmul of a decode step: 1 to 16 tokens against a weight that is read once, at the speed of memory. sm_90a.
 //
 // Weights are the A operand of mma.m16n8k16 and tokens its columns, so from 1 to 8 tokens cost the same. One thread
-// orders the copies, warps consume them (matvec_consume.cuh); a tile's columns may be shared by the CTAs of a cluster,
-// whose sums meet in shared memory. All sums are taken in a fixed order: the same input gives the same bits.
+// orders the copies, warps consume them (matvec_consume.cuh), others finish what they summed (matvec_finish.cuh); a
+// tile's columns may be shared by the CTAs of a cluster, whose sums meet in shared memory. All sums are taken in a
+// fixed order: the same input gives the same bits.
 //
 // An emitted kernel is the call, and its launch is what the configuration says:
 //   extern "C" __global__ void __launch_bounds__(config.threads(), 1) __cluster_dims__(config.split) k(MatvecArgs a) {
@@ -12,6 +13,7 @@
 // with a grid of config.grid() CTAs and planOf(config).bytes of dynamic shared memory.
 #pragma once
 #include "templates/cuda/matvec_consume.cuh"
+#include "templates/cuda/matvec_finish.cuh"
 
 namespace sinter::cuda {
 
@@ -37,9 +39,11 @@ __device__ void matvec(const MatvecArgs &args) {
   extern __shared__ __align__(128) char shared[];
   u32 base = sharedAddress(shared);
   MatvecRing<C> ring{base, base + P.barriers};
-  u32 gathered = base + P.barriers + 2 * C.slots * 8;
+  SumBuffers<C> buffers{ring.barriers + 2 * C.slots * 8};
+  u32 gathered = buffers.barriers + 4 * 8;
   if (threadIdx.x == 0) {
     ring.init(C.warps);
+    buffers.init();
     barrierInit(gathered, C.split);
     barrierInitFence();
   }
@@ -52,12 +56,16 @@ __device__ void matvec(const MatvecArgs &args) {
     launchDependents();
   u32 rank = C.split > 1 ? clusterRank() : 0;
   MatvecRange range = rangeOf<C>(int(blockIdx.x) / C.split, rank);
-  if (threadIdx.x < u32(C.consumers())) {
+  int thread = int(threadIdx.x);
+  if (thread < C.consumers()) {
     MatvecReader<C> reader{ring};
     stageNorm<C>(shared, args, range.rank);
     waitForPrerequisites();
-    matvecConsume<C>(reader, args, shared, gathered, range);
-  } else if (threadIdx.x == u32(C.consumers())) {
+    matvecConsume<C>(reader, args, shared, buffers, range);
+  } else if (thread < C.consumers() + C.finishers()) {
+    waitForPrerequisites();
+    matvecFinish<C>(args, shared, buffers, gathered, range);
+  } else if (thread == C.consumers() + C.finishers()) {
     MatvecWriter<C> writer{ring};
     matvecLoad<C>(writer, args.weight, range);
     if (!C.triggerAtEntry)

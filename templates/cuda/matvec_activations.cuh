@@ -17,7 +17,7 @@ __device__ void stageNorm(char *shared, const MatvecArgs &args, u32 rank) {
       int column = slice.first * blockColumns + group * 8;
       storeShared(target + group * 16, column < C.k ? loadConstant(args.normWeight + column) : U32x4{});
     }
-    namedBarrier(1, C.consumers());
+    namedBarrier(3, C.consumers());
   }
 }
 
@@ -71,7 +71,7 @@ __device__ __forceinline__ void loadTokens(char *shared, const MatvecArgs &args,
   }
 }
 
-/// All tokens; a barrier of the consumers has to follow.
+/// All tokens, by the consumers; activationsReady() has to follow.
 template <MatvecConfig C>
 __device__ __forceinline__ void loadActivations(char *shared, const MatvecArgs &args, u32 rank) {
   constexpr int tokenWarps = planOf(C).tokenWarps;

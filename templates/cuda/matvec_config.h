@@ -31,14 +31,17 @@ struct MatvecConfig {
   int chunkBlocks = 0;        ///< blocks, of 1 KiB, of the longest bulk copy
   int slots = 0;              ///< of the ring, chunkBlocks each
   int outstanding = 0;        ///< copies in flight
+  int perSm = 0;              ///< CTAs of one grid on an SM, at most; it only guides tuned()
   int warps = 8;              ///< that consume
+  int finishWarps = 4;        ///< that sum what those leave of a tile, while they go on with the next
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
 
   constexpr int tileOutputs() const { return epilogue == MatvecEpilogue::SwiGlu ? 8 : tileRows; }
   constexpr int tiles() const { return ceilDiv(n, tileOutputs()); }
   constexpr int blocks() const { return blocksOf(k); }
   constexpr int consumers() const { return warps * 32; }
-  constexpr int threads() const { return consumers() + 32; } ///< the last warp loads
+  constexpr int finishers() const { return finishWarps * 32; }
+  constexpr int threads() const { return consumers() + finishers() + 32; } ///< the last warp loads
   constexpr int grid() const { return split * clusters; }
   constexpr int outBytes() const { return out == MatvecOut::F32 ? 4 : 2; }
 };
@@ -72,10 +75,10 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   p.chunkBlocks = ceilDiv(p.sliceBlocks, p.chunksPerTile);
   p.clusterTiles = ceilDiv(c.tiles(), c.clusters);
   int entries = c.tokens * c.tileOutputs() / c.split;
-  int most = 2 * c.consumers() / entries;
+  int most = 4 * c.finishers() / entries;
   p.groupTiles = c.split == 1 ? 1 : most < 1 ? 1 : most < p.clusterTiles ? most : p.clusterTiles;
   p.groupEntries = p.groupTiles * entries;
-  p.threadEntries = ceilDiv(p.groupEntries, c.consumers());
+  p.threadEntries = ceilDiv(p.groupEntries, c.finishers());
   p.tokenWarps = c.warps;
   for (int t = 1; t < c.tokens && p.tokenWarps > 1; t *= 2)
     p.tokenWarps /= 2;
@@ -95,7 +98,7 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   p.peerSquares = at;
   at += c.split * c.tokens * 4;
   p.barriers = ceilDiv(at, 16) * 16;
-  p.bytes = p.barriers + (2 * c.slots + 1) * 8;
+  p.bytes = p.barriers + (2 * c.slots + 5) * 8;
   return p;
 }
 
@@ -103,45 +106,42 @@ constexpr bool valid(const MatvecConfig &c) {
   bool split = c.split == 1 || c.split == 2 || c.split == 4 || c.split == 8;
   bool shape = c.n > 0 && c.k > 0 && c.k % 8 == 0 && c.tokens >= 1 && c.tokens <= 16;
   bool ring = c.chunkBlocks > 0 && c.outstanding > 0 && c.outstanding <= c.slots;
-  bool team = (c.warps == 4 || c.warps == 8 || c.warps == 16) && c.clusters > 0 && c.clusters <= c.tiles();
+  bool team = (c.warps == 4 || c.warps == 8 || c.warps == 16) && c.finishWarps >= 1 && c.finishWarps <= 8 &&
+              c.clusters > 0 && c.clusters <= c.tiles();
   return split && shape && ring && team && c.blocks() >= c.split && planOf(c).bytes <= sharedPerCta;
 }
 
-/// Fills in how a configuration runs on a chip of `sms` multiprocessors.
+/// Bytes of shared memory that let `count` CTAs share an SM.
+constexpr int sharedFor(int count) { return sharedPerSm / count - sharedReserved; }
+
+/// Fills in how a configuration runs on a chip of `sms` multiprocessors. A cluster has whole tiles.
 ///
-/// Every cluster of `split` CTAs has whole tiles, so the chip is even when tiles / clusters is nearly whole: the first
-/// split that keeps 95 % of it at work and whose activations leave room for a ring is taken, else the best. Rings are
-/// as deep as lets two CTAs share an SM, since the next kernel's copies start while this one ends.
+/// An SM can read faster than its share, so uneven tiles cost less than the exchange of a split: the columns are split
+/// only as far as the activations must be to fit. Rings are as deep as lets two CTAs share an SM, since the next
+/// kernel's copies start while this one ends; where they are deep enough then, a grid has two CTAs an SM itself.
 constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
   c.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 16;
-  c.outstanding = c.outstanding ? c.outstanding : 3;
-  bool anySlots = c.slots == 0, anySplit = c.split == 0;
-  MatvecConfig best{};
-  double bestShare = 0;
-  for (int split = anySplit ? 1 : c.split; split <= (anySplit ? 8 : c.split); split *= 2) {
+  for (int split = c.split ? c.split : 1; split <= (c.split ? c.split : 8); split *= 2) {
     MatvecConfig t = c;
     t.split = split;
-    // Graphics clusters of 16 and 18 SMs hold clusters of four in sixteens only.
-    int room = (split <= 2 ? sms : sms / 16 * 16) / split;
-    if (!c.clusters)
-      t.clusters = room < t.tiles() ? room : t.tiles();
-    if (t.clusters > room || t.blocks() < split)
-      continue;
-    t.clusters = ceilDiv(t.tiles(), ceilDiv(t.tiles(), t.clusters));
-    t.slots = anySlots ? 8 : c.slots;
-    while (anySlots && t.slots > 4 && planOf(t).bytes > sharedPerSm / 2 - sharedReserved)
+    t.clusters = 1;
+    if (t.blocks() < split)
+      break;
+    t.slots = c.slots ? c.slots : 8;
+    while (!c.slots && t.slots > 4 && planOf(t).bytes > sharedFor(2))
       --t.slots;
-    t.outstanding = t.outstanding < t.slots ? t.outstanding : t.slots;
-    if (!valid(t))
-      continue;
-    bool fits = planOf(t).bytes <= sharedPerSm / 2 - sharedReserved;
-    double share = double(t.tiles()) * split / ceilDiv(t.tiles(), t.clusters) / sms * (fits ? 1 : 0.9);
-    if (share > bestShare * 1.02 && bestShare < 0.95) {
-      best = t;
-      bestShare = share;
-    }
+    while (!c.slots && t.slots > 3 && planOf(t).bytes > sharedPerCta)
+      --t.slots;
+    bool two = t.slots >= 5 && planOf(t).bytes <= sharedFor(2);
+    t.perSm = c.perSm ? c.perSm : two ? 2 : 1;
+    t.outstanding = c.outstanding ? c.outstanding : two ? 2 : 3;
+    // Graphics clusters have 16 or 18 SMs: fours fill sixteens only.
+    int room = (split <= 2 ? sms : sms / 16 * 16) * t.perSm / split;
+    t.clusters = c.clusters ? c.clusters : ceilDiv(t.tiles(), ceilDiv(t.tiles(), room));
+    if (valid(t))
+      return t;
   }
-  return best;
+  return {};
 }
 
 } // namespace sinter::cuda

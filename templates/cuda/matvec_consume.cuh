@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consuming half of a matvec: weights from the ring, activations from shared memory, tensor cores, epilogue.
+// The consuming half of a matvec: weights from the ring, activations from shared memory, tensor cores.
 #pragma once
 #include "templates/cuda/matvec_epilogue.cuh"
 
@@ -57,58 +57,25 @@ __device__ __forceinline__ void consumeTile(MatvecReader<C> &reader, TileSums<Co
   sums.fold();
 }
 
-/// The tiles of `range`. x, residual and y are touched only here: earlier kernels have to be complete.
-/// `gathered` is a barrier in shared memory that expects one arrival from each CTA of the cluster.
+/// The tiles of `range`: activations to shared memory, then tile after tile. Touches what earlier kernels wrote.
 template <MatvecConfig C>
-__device__ void matvecConsume(MatvecReader<C> &reader, const MatvecArgs &args, char *shared, u32 gathered,
+__device__ void matvecConsume(MatvecReader<C> &reader, const MatvecArgs &args, char *shared, SumBuffers<C> buffers,
                               MatvecRange range) {
   constexpr MatvecPlan P = planOf(C);
-  constexpr int columns = ceilDiv(C.tokens, 8);
   int lane = int(threadIdx.x % 32);
   loadActivations<C>(shared, args, range.rank);
+  activationsReady<C>();
   u32 activations = sharedAddress(shared) + P.activations + lane / 4 * P.activationStride + lane % 4 * 16;
   MatvecSlice slice = sliceOf<C>(range.rank);
-  float factor[P.threadEntries];
-  int partialBuffer = 0, groups = 0;
-  for (int group = range.begin; group < range.end; group += P.groupTiles, ++groups) {
-    int tiles = range.end - group < P.groupTiles ? range.end - group : P.groupTiles;
-    MatvecEntry entry[P.threadEntries];
-    long at[P.threadEntries];
-    float residual[P.threadEntries];
-#pragma unroll
-    for (int i = 0; i < P.threadEntries; ++i) {
-      entry[i] = entryOf<C>(i * C.consumers() + int(threadIdx.x));
-      int column = columnOf<C>(group + entry[i].tile, entry[i].output, range.rank);
-      at[i] = entry[i].tile < tiles && column < C.n ? long(entry[i].token) * C.n + column : -1;
-      residual[i] = 0;
-      if (C.epilogue == MatvecEpilogue::Residual && at[i] >= 0)
-        residual[i] = loadResidual<C>(args, at[i]);
-    }
-    if (group == range.begin)
-      namedBarrier(1, C.consumers()); // activations and squares are in place
-    for (int tile = 0; tile < tiles; ++tile, partialBuffer ^= 1) {
-      TileSums<columns> sums;
-      consumeTile<C>(reader, sums, activations, slice);
-      storePartials<C>(shared, partialBuffer, sums.part[0]);
-      namedBarrier(1, C.consumers());
-      if constexpr (C.split > 1)
-        sendToPeers<C>(shared, partialBuffer, groups % 2, tile, range.rank);
-    }
-    if constexpr (C.split > 1) {
-      if (C.norm && group == range.begin)
-        sendSquares<C>(shared, range.rank);
-      namedBarrier(1, C.consumers());
-      if (threadIdx.x < u32(C.split))
-        barrierArrivePeer(peerAddress(gathered, threadIdx.x));
-      barrierWaitCluster(gathered, groups % 2);
-    }
-#pragma unroll
-    for (int i = 0; i < P.threadEntries; ++i) {
-      if (group == range.begin)
-        factor[i] = C.norm && entry[i].token < C.tokens ? normFactor<C>(shared, entry[i].token) : 1.0f;
-      if (at[i] >= 0)
-        finish<C>(shared, args, C.split == 1 ? partialBuffer ^ 1 : groups % 2, entry[i], at[i], factor[i], residual[i]);
-    }
+  for (int tile = range.begin; tile < range.end; ++tile) {
+    TileSums<ceilDiv(C.tokens, 8)> sums;
+    consumeTile<C>(reader, sums, activations, slice);
+    barrierWait(buffers.empty(), buffers.place.parity ^ 1);
+    storePartials<C>(shared, int(buffers.place.slot), sums.part[0]);
+    __syncwarp();
+    if (lane == 0)
+      barrierArrive(buffers.full());
+    buffers.place.advance();
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// From partial sums to y. Each warp of each CTA of a cluster holds a part of every output of a tile; they meet in
-// shared memory, in the order of warps, then of CTAs. CTA r of a cluster of s finishes rows [r, r + 1) * 8 / s of both
-// halves of each tile, so that gate and up of one output stay together.
+// From partial sums to y, in pieces that matvec_finish.cuh puts together. Each consuming warp of each CTA of a cluster
+// holds a part of every output of a tile; they meet in shared memory, in the order of warps, then of CTAs. CTA r of a
+// cluster of s finishes rows [r, r + 1) * 8 / s of both halves of each tile, so that gate and up of one output stay
+// together.
 #pragma once
 #include "templates/cuda/matvec_activations.cuh"
 
@@ -63,12 +64,18 @@ __device__ __forceinline__ int peerIndex(int buffer, int tile, int token, int ou
   return (((buffer * planOf(C).groupTiles + tile) * C.tokens + token) * mine + output) * C.split + from;
 }
 
+/// This thread among those that finish.
+template <MatvecConfig C>
+__device__ __forceinline__ int finisher() {
+  return int(threadIdx.x) - C.consumers();
+}
+
 /// Sends this CTA's sums of a tile to those that finish them.
 template <MatvecConfig C>
 __device__ __forceinline__ void sendToPeers(char *shared, int partialBuffer, int peerBuffer, int tile, u32 rank) {
   constexpr int half = 8 / C.split;
   u32 base = sharedAddress(shared) + planOf(C).peers;
-  for (int i = int(threadIdx.x); i < tileRows * C.tokens; i += C.consumers()) {
+  for (int i = finisher<C>(); i < tileRows * C.tokens; i += C.finishers()) {
     int row = i % tileRows, token = i / tileRows;
     int output = row / 8 * half + row % half;
     u32 target = peerAddress(base, u32(row % 8 / half));
@@ -81,7 +88,7 @@ __device__ __forceinline__ void sendToPeers(char *shared, int partialBuffer, int
 template <MatvecConfig C>
 __device__ __forceinline__ void sendSquares(char *shared, u32 rank) {
   u32 base = sharedAddress(shared) + planOf(C).peerSquares;
-  for (int i = int(threadIdx.x); i < C.split * C.tokens; i += C.consumers()) {
+  for (int i = finisher<C>(); i < C.split * C.tokens; i += C.finishers()) {
     int token = i % C.tokens;
     storePeer(peerAddress(base, u32(i / C.tokens)) + (int(rank) * C.tokens + token) * 4,
               sliceSquares<C>(shared, token));
@@ -114,8 +121,8 @@ __device__ __forceinline__ float loadResidual(const MatvecArgs &args, long at) {
 
 /// Finishes one output: sum, factor of the norm, epilogue, store.
 template <MatvecConfig C>
-__device__ __forceinline__ void finish(const char *shared, const MatvecArgs &args, int buffer, MatvecEntry entry,
-                                       long at, float factor, float residual) {
+__device__ __forceinline__ void finishOutput(const char *shared, const MatvecArgs &args, int buffer, MatvecEntry entry,
+                                             long at, float factor, float residual) {
   float v = wholeSum<C>(shared, buffer, entry, entry.output) * factor;
   if constexpr (C.epilogue == MatvecEpilogue::SwiGlu) {
     float up = wholeSum<C>(shared, buffer, entry, entry.output + 8 / C.split) * factor;

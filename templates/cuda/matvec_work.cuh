@@ -22,6 +22,28 @@ using MatvecWriter = RingWriter<C.slots, planOf(C).chunkBlocks * blockBytes, C.o
 template <MatvecConfig C>
 using MatvecReader = RingReader<C.slots, planOf(C).chunkBlocks * blockBytes>;
 
+/// Two buffers of partial sums between the warps that consume and those that finish. Barriers: full[2], empty[2].
+template <MatvecConfig C>
+struct SumBuffers {
+  u32 barriers;
+  RingPlace<2> place{};
+
+  __device__ void init() const {
+    for (int i = 0; i < 2; ++i) {
+      barrierInit(barriers + i * 8, C.warps);
+      barrierInit(barriers + (2 + i) * 8, C.finishWarps);
+    }
+  }
+  __device__ __forceinline__ u32 full() const { return barriers + place.slot * 8; }
+  __device__ __forceinline__ u32 empty() const { return barriers + (2 + place.slot) * 8; }
+};
+
+/// Between the loads of the activations and all that needs them or their squares.
+template <MatvecConfig C>
+__device__ __forceinline__ void activationsReady() {
+  namedBarrier(1, C.consumers() + C.finishers());
+}
+
 /// The tiles of a cluster, and which CTA of it this is.
 struct MatvecRange {
   int begin, end;

@@ -24,14 +24,17 @@ class Config:
     chunkBlocks: int = 0
     slots: int = 0
     outstanding: int = 0
+    perSm: int = 0
     warps: int = 8
+    finishWarps: int = 4
     triggerAtEntry: bool = True
 
     def initializer(self):
         return (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = MatvecEpilogue::{self.epilogue}, "
                 f".out = MatvecOut::{self.out}, .norm = {str(self.norm).lower()}, .eps = {self.eps}f, "
                 f".split = {self.split}, .clusters = {self.clusters}, .chunkBlocks = {self.chunkBlocks}, "
-                f".slots = {self.slots}, .outstanding = {self.outstanding}, .warps = {self.warps}, "
+                f".slots = {self.slots}, .outstanding = {self.outstanding}, .perSm = {self.perSm}, "
+                f".warps = {self.warps}, .finishWarps = {self.finishWarps}, "
                 f".triggerAtEntry = {str(self.triggerAtEntry).lower()}")
 
     def source(self):
@@ -57,11 +60,20 @@ extern "C" __global__ void __launch_bounds__(config.threads(), 1) __cluster_dims
 PLAN = ("grid", "threads", "shared", "split", "slots", "chunkBlocks", "chunksPerTile", "clusterTiles")
 
 
-def compile_all(configs, workers):
-    """{config: Compiled}, on `workers` threads; NVRTC runs without the interpreter's lock."""
+def compile_all(configs, workers, skip=False):
+    """{config: Compiled}, on `workers` threads; NVRTC runs without the interpreter's lock. `skip`: leave out what cannot
+    run at all."""
+    def attempt(config):
+        try:
+            return Compiled(config.source())
+        except RuntimeError:
+            if not skip:
+                raise
+            return None
+
     configs = list(dict.fromkeys(configs))
     with ThreadPoolExecutor(workers) as pool:
-        return dict(zip(configs, pool.map(lambda config: Compiled(config.source()), configs)))
+        return {config: kernel for config, kernel in zip(configs, pool.map(attempt, configs)) if kernel}
 
 
 def load(gpu, compiled):
