@@ -115,8 +115,9 @@ inline constexpr Quant q5_1{.bits = 5, .isSigned = false, .hasMin = true, .group
 inline constexpr Quant q4_k{.bits = 4, .isSigned = false, .hasMin = true, .subBits = 6, .group = 32, .super = 256};
 inline constexpr Quant q5_k{.bits = 5, .isSigned = false, .hasMin = true, .subBits = 6, .group = 32, .super = 256};
 inline constexpr Quant q6_k{.bits = 6, .subBits = 8, .group = 16, .super = 256};
-/// Activations on their way into an integer matmul: signed bytes, a float32 scale every 32.
-inline constexpr Quant activation{.bits = 8, .group = 32, .scale = Scalar::F32};
+/// Activations on their way into an integer matmul: signed bytes, a float32 scale every 16, rows of whole blocks of 32.
+inline constexpr Quant activation{.bits = 8, .group = 16, .scale = Scalar::F32};
+inline constexpr int64_t activationBlock = 32;
 } // namespace quant
 
 } // namespace sinter

@@ -88,8 +88,8 @@ uint64_t rowBytes(ElementType element, int64_t columns) {
   if (!element.isQuantized())
     return n * scalarSize(element.scalar());
   assert(element == ElementType(quant::activation) && "only activations are stored quantized in the arena");
-  // Codes in whole cache lines, then for every group: scale, scaled sum, sum, and the sums of its two halves.
-  return llvm::alignTo(llvm::alignTo(n, arenaAlignment) + n / quant::activation.group * 5 * 4, arenaAlignment);
+  // Codes in whole cache lines, then for every block of 32: two scales, their scaled sum, two sums.
+  return llvm::alignTo(llvm::alignTo(n, arenaAlignment) + n / quant::activationBlock * 5 * 4, arenaAlignment);
 }
 
 uint64_t valueBytes(const Type &type, const PassOptions &options) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // quantize-activations: the inputs of matmuls get the type that their weights multiply with.
 //
-//   %h = rms_norm %x, @w : f32[T, 64]                     %h = rms_norm %x, @w {to = i8<g32, f32>} : i8<g32, f32>[T,
+//   %h = rms_norm %x, @w : f32[T, 64]                     %h = rms_norm %x, @w {to = i8<g16, f32>} : i8<g16, f32>[T,
 //   64] %y = linear %h, @q : f32[T, 64]               =>      %y = linear %h, @q {to = f32} : f32[T, 64]
 //
 // Quantized weights take 8-bit codes with a scale every 32 columns, bf16 weights take bf16; products are then what the
@@ -26,7 +26,7 @@ std::optional<ElementType> inputElement(const Value &x, llvm::ArrayRef<Value *> 
   if (!x.type.element.isFloat())
     return std::nullopt;
   if (all([](ElementType e) { return e.isQuantized(); })) {
-    if (x.type.dim(1).number() % quant::activation.group)
+    if (x.type.dim(1).number() % quant::activationBlock)
       return std::nullopt;
     return ElementType(quant::activation);
   }

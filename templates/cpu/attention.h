@@ -26,7 +26,7 @@ struct AttentionConfig {
   /// Units of a query row, which ends in whole vectors.
   constexpr int queryStride() const { return kv.valueDims(); }
   /// Groups of q8 codes reach across heads: a row is then one thread's, all heads of it.
-  constexpr bool wholeRows() const { return out == Element::Q8 && kv.headDim % q8Group != 0; }
+  constexpr bool wholeRows() const { return out == Element::Q8 && kv.headDim % q8Block != 0; }
   constexpr bool valid() const {
     return kv.valid() && heads > 0 && heads % kv.kvHeads == 0 && in != Element::Q8 && scale > 0 &&
            validRow(out, columns());
@@ -162,7 +162,7 @@ inline void attendTileRows(AttentionState<C> &state, const KeyTile &tile, int ro
 
 /// Divides a row of the state by the sum of its weights and writes it as a head at `column` of y.
 template <AttentionConfig C, Element out>
-inline void writeHead(AttentionState<C> &state, int r, int column, std::byte *y, GroupBatch &batch) {
+inline void writeHead(AttentionState<C> &state, int r, int column, std::byte *y, BlockBatch &batch) {
   float *head = state.out + r * C.kv.valueDims();
   F32x16 inverse = splat(1.0f / reduceAdd(load(state.sums + r * lanes)));
   forVectors<C.kv.headDim>([&](int i, auto count) {
@@ -172,8 +172,8 @@ inline void writeHead(AttentionState<C> &state, int r, int column, std::byte *y,
       storeAs<out, count()>(y, column + i, load(head + i) * inverse);
   });
   if constexpr (out == Element::Q8)
-    for (int i = 0; i < C.kv.headDim; i += q8Group)
-      batch.add(head + i, (column + i) / q8Group, y);
+    for (int i = 0; i < C.kv.headDim; i += q8Block)
+      batch.add(head + i, (column + i) / q8Block, y);
 }
 
 /// Rows [begin, end) of a unit, from queries to results, written as `out` to the row y(token).
@@ -207,7 +207,7 @@ void attendRows(const rt::Step &step, const rt::Args &args, AttentionState<C> &s
     }
   }
 
-  GroupBatch batch(C.columns());
+  BlockBatch batch(C.columns());
   for (int r = 0; r < rows; ++r)
     writeHead<C, out>(state, r, column(r), y(token(r)), batch);
 }

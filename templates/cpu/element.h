@@ -16,7 +16,7 @@ constexpr int64_t rowBytes(Element e, int64_t n) {
   return e == Element::Q8 ? int64_t(q8RecordBytes(n)) : n * (e == Element::F32 ? 4 : 2);
 }
 /// A q8 row has whole groups.
-constexpr bool validRow(Element e, int64_t n) { return n > 0 && (e != Element::Q8 || n % q8Group == 0); }
+constexpr bool validRow(Element e, int64_t n) { return n > 0 && (e != Element::Q8 || n % q8Block == 0); }
 
 /// Elements [i, i + count) of a row as floats; lanes behind them are zero. Reads nothing else.
 template <Element E, int count = lanes>

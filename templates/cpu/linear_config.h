@@ -29,7 +29,7 @@ struct LinearConfig {
   constexpr int64_t stride() const { return outStride ? outStride : n; }
   constexpr bool valid() const {
     bool pair = x == Element::Q8 ? weight.quantized() : x == Element::F32 || !weight.quantized();
-    bool q8Out = out != Element::Q8 || (n % q8Group == 0 && outColumn % q8Group == 0 && stride() % q8Group == 0);
+    bool q8Out = out != Element::Q8 || (n % q8Block == 0 && outColumn % q8Block == 0 && stride() % q8Block == 0);
     bool upBias = argUpBias < 0 || swiglu;
     return n > 0 && weight.valid(k) && pair && q8Out && upBias && outColumn + n <= stride() && residual != Element::Q8;
   }

@@ -72,12 +72,12 @@ template <LinearConfig C>
 inline void finishRows(const rt::Args &args, int64_t row, int64_t tokens, int64_t column, float *sums) {
   constexpr int64_t stride = LinearPlan<C>::unitPanels * panelRows;
   if constexpr (C.out == Element::Q8) {
-    static_assert(LinearPlan<C>::unitColumns == q8Group, "a unit of a quantized output is one group");
+    static_assert(LinearPlan<C>::unitColumns == q8Block, "a unit of a quantized output is one group");
     constexpr int64_t recordBytes = int64_t(q8RecordBytes(C.stride()));
-    GroupBatch batch(C.stride());
+    BlockBatch batch(C.stride());
     for (int64_t t = 0; t < tokens; ++t) {
       finishRow<C>(args, row + t, column, sums + t * stride);
-      batch.add(sums + t * stride, (C.outColumn + column) / q8Group,
+      batch.add(sums + t * stride, (C.outColumn + column) / q8Block,
                 args.template get<std::byte>(C.argOut) + (row + t) * recordBytes);
     }
   } else {

@@ -101,20 +101,18 @@ template <WeightFormat F, int64_t k, int panels, int tokens>
 __attribute__((noinline)) void int8Tile(auto weights, const std::byte *x, int64_t first, int64_t blocks,
                                         TileSums sums) {
   constexpr int64_t record = int64_t(q8RecordBytes(k));
-  constexpr int halves = F.group == 16 ? 2 : 1, steps = 8 / halves;
+  constexpr int steps = 4; // of a group of activations
   F32x16 acc[tokens][panels];
   loadSums(acc, sums);
   for (int64_t b = 0; b < blocks; ++b) {
     int64_t xb = first + b;
     weights.prefetch(b);
-    [[maybe_unused]] F32x16 firstHalf[tokens][panels]; // of groups of 16: two share an activation scale
 #pragma GCC unroll 2
-    for (int h = 0; h < halves; ++h) {
+    for (int h = 0; h < 2; ++h) {
       I32x16 dots[tokens][panels];
 #pragma GCC unroll 16
       for (int t = 0; t < tokens; ++t) {
-        const std::byte *r = x + t * record;
-        I32x16 start = startSum<F>(halves == 2 ? q8NegHalfSums(r, k) + 2 * xb + h : q8NegSums(r, k) + xb);
+        I32x16 start = startSum<F>(q8NegSums(x + t * record, k) + 2 * xb + h);
 #pragma GCC unroll 4
         for (int p = 0; p < panels; ++p)
           dots[t][p] = start;
@@ -122,23 +120,17 @@ __attribute__((noinline)) void int8Tile(auto weights, const std::byte *x, int64_
       dotSteps<F.bits, steps, panels, tokens>(
           dots, [&](int p, int s) { return weights.codes(p, b, h * steps + s); },
           [&](int t, int s) { return splatCodes(q8Codes(x + t * record) + xb * blockK + (h * steps + s) * 4); });
-      int64_t g = (b * blockK + h * 16) / F.group;
+      int64_t g = (b * blockK + h * q8Group) / F.group;
 #pragma GCC unroll 4
       for (int p = 0; p < panels; ++p) {
         F32x16 scale = weights.scale(p, g);
 #pragma GCC unroll 16
-        for (int t = 0; t < tokens; ++t) {
-          F32x16 dot = toFloat(dots[t][p]);
-          F32x16 scaled = h == 0 ? dot * scale : fma(dot, scale, firstHalf[t][p]);
-          if (h + 1 < halves)
-            firstHalf[t][p] = scaled;
-          else
-            acc[t][p] = fma(scaled, splat(q8Scales(x + t * record, k)[xb]), acc[t][p]);
-        }
+        for (int t = 0; t < tokens; ++t)
+          acc[t][p] = fma(toFloat(dots[t][p]) * splat(q8Scales(x + t * record, k)[2 * xb + h]), scale, acc[t][p]);
       }
     }
     if constexpr (F.hasMin) {
-      static_assert(halves == 1, "a minimum needs groups of 32 at least");
+      static_assert(F.group % blockK == 0, "a minimum needs groups of 32 at least");
 #pragma GCC unroll 4
       for (int p = 0; p < panels; ++p) {
         F32x16 minimum = weights.minimum(p, b * blockK / F.group);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eight groups of the quantized activation of quantize.h at once, with AVX-512: the same bytes as quantizeGroup, in a
-// sixth of the time, because the reductions and divisions of eight groups share their instructions.
+// Eight blocks of the quantized activation of quantize.h at once, with AVX-512: the same bytes as quantizeBlock, in a
+// fraction of the time, because the reductions and divisions of eight blocks share their instructions.
 #pragma once
 #include "templates/cpu/quantize.h"
 
 namespace sinter::cpu {
 
 #if SINTER_AVX512
-/// What eight groups become. Group i has scales[i] and sums[i], its halves sums 2 i and 2 i + 1 of halfSums, and its
-/// codes in half i % 2 of codes[i / 2].
-struct EightGroups {
+/// What eight blocks become. Block i has scales and sums 2 i and 2 i + 1, scaledSums[i], and its codes in half i % 2 of
+/// codes[i / 2].
+struct EightBlocks {
   __m512i codes[4];
-  __m256 scales;
-  __m256i sums;
-  __m512i halfSums;
+  __m512 scales;
+  __m512i sums;
+  __m256 scaledSums;
 };
 
 /// The largest lane of each of eight vectors.
@@ -29,7 +29,7 @@ inline __m256 largestOfEight(const __m512 *v) {
   return _mm512_castps512_ps256(_mm512_shuffle_f32x4(all, all, _MM_SHUFFLE(2, 0, 2, 0)));
 }
 
-/// Sums of the sixteen halves of eight groups. In codes[i], dword 4 * part + half holds four codes of that half.
+/// Sums of the sixteen groups of eight blocks. In codes[i], dword 4 * part + half holds four codes of that group.
 inline __m512i sumHalves(const __m512i *codes) {
   __m512i parts[4];
   for (int i = 0; i < 4; ++i)
@@ -40,61 +40,71 @@ inline __m512i sumHalves(const __m512i *codes) {
   return fold(fold(parts[0], parts[1]), fold(parts[2], parts[3]));
 }
 
-/// groups[i] points at the 32 floats of group i.
-inline EightGroups encodeEight(const float *const *groups) {
-  __m512 magnitudes[8];
-  for (int i = 0; i < 8; ++i)
-    magnitudes[i] = max(abs(load(groups[i])), abs(load(groups[i] + lanes))).v;
-  __m256 largest = largestOfEight(magnitudes), limit = _mm256_set1_ps(127.0f);
+/// Scales of eight groups with these largest magnitudes; `inverses` gets the inverse of each.
+inline __m256 scalesOfEight(__m256 largest, float *inverses) {
+  __m256 limit = _mm256_set1_ps(127.0f);
   __mmask8 nonzero = _mm256_cmp_ps_mask(largest, _mm256_set1_ps(1e-30f), _CMP_NLT_UQ);
-  alignas(32) float inverses[8];
-  _mm256_store_ps(inverses, _mm256_maskz_div_ps(nonzero, limit, largest));
+  _mm256_storeu_ps(inverses, _mm256_maskz_div_ps(nonzero, limit, largest));
+  return _mm256_maskz_div_ps(nonzero, largest, limit);
+}
 
-  EightGroups out;
-  out.scales = _mm256_maskz_div_ps(nonzero, largest, limit);
+/// blocks[i] points at the 32 floats of block i.
+inline EightBlocks encodeEight(const float *const *blocks) {
+  float inverses[2][8];
+  __m256 scales[2];
+  for (int h = 0; h < 2; ++h) {
+    __m512 magnitudes[8];
+    for (int i = 0; i < 8; ++i)
+      magnitudes[i] = abs(load(blocks[i] + h * lanes)).v;
+    scales[h] = scalesOfEight(largestOfEight(magnitudes), inverses[h]);
+  }
+
+  EightBlocks out;
   for (int i = 0; i < 4; ++i) {
     __m512i words[2];
     for (int j = 0; j < 2; ++j) {
-      const float *x = groups[2 * i + j];
-      F32x16 inverse = splat(inverses[2 * i + j]);
-      words[j] = _mm512_packs_epi32(toInt(load(x) * inverse).v, toInt(load(x + lanes) * inverse).v);
+      int block = 2 * i + j;
+      const float *x = blocks[block];
+      words[j] = _mm512_packs_epi32(toInt(load(x) * splat(inverses[0][block])).v,
+                                    toInt(load(x + lanes) * splat(inverses[1][block])).v);
     }
     out.codes[i] = _mm512_packs_epi16(words[0], words[1]);
   }
-  out.halfSums = sumHalves(out.codes);
-  out.sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(out.halfSums, _mm512_srli_epi64(out.halfSums, 32)));
+  out.sums = sumHalves(out.codes);
+  auto sumsOf = [](__m512i wide) { return _mm256_cvtepi32_ps(_mm512_cvtepi64_epi32(wide)); };
+  out.scaledSums =
+      _mm256_fmadd_ps(scales[1], sumsOf(_mm512_srai_epi64(out.sums, 32)), _mm256_mul_ps(scales[0], sumsOf(out.sums)));
+  __m512i interleave = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  out.scales = _mm512_permutex2var_ps(_mm512_castps256_ps512(scales[0]), interleave, _mm512_castps256_ps512(scales[1]));
   __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   for (__m512i &codes : out.codes)
     codes = _mm512_permutexvar_epi32(order, codes);
   return out;
 }
 
-/// Groups g .. g + 7 of one record, from 256 consecutive floats.
-inline void quantizeEight(const float *x, int64_t k, int64_t g, std::byte *record) {
-  const float *groups[8];
+/// Blocks b .. b + 7 of one record, from 256 consecutive floats.
+inline void quantizeEight(const float *x, int64_t k, int64_t b, std::byte *record) {
+  const float *blocks[8];
   for (int i = 0; i < 8; ++i)
-    groups[i] = x + i * q8Group;
-  EightGroups e = encodeEight(groups);
+    blocks[i] = x + i * q8Block;
+  EightBlocks e = encodeEight(blocks);
   for (int i = 0; i < 4; ++i)
-    _mm512_storeu_si512(const_cast<int8_t *>(q8Codes(record)) + (g + 2 * i) * q8Group, e.codes[i]);
-  _mm256_storeu_ps(const_cast<float *>(q8Scales(record, k)) + g, e.scales);
-  _mm256_storeu_ps(const_cast<float *>(q8ScaledSums(record, k)) + g,
-                   _mm256_mul_ps(e.scales, _mm256_cvtepi32_ps(e.sums)));
-  _mm256_storeu_si256(reinterpret_cast<__m256i *>(const_cast<int32_t *>(q8NegSums(record, k)) + g),
-                      _mm256_sub_epi32(_mm256_setzero_si256(), e.sums));
-  _mm512_storeu_si512(const_cast<int32_t *>(q8NegHalfSums(record, k)) + 2 * g,
-                      _mm512_sub_epi32(_mm512_setzero_si512(), e.halfSums));
+    _mm512_storeu_si512(const_cast<int8_t *>(q8Codes(record)) + (b + 2 * i) * q8Block, e.codes[i]);
+  _mm512_storeu_ps(const_cast<float *>(q8Scales(record, k)) + 2 * b, e.scales);
+  _mm256_storeu_ps(const_cast<float *>(q8ScaledSums(record, k)) + b, e.scaledSums);
+  _mm512_storeu_si512(const_cast<int32_t *>(q8NegSums(record, k)) + 2 * b,
+                      _mm512_sub_epi32(_mm512_setzero_si512(), e.sums));
 }
 #endif
 
 /// quantizeRow, by eights where the row has them; the last eight overlap those before them.
 inline void quantizeWholeRow(const float *x, int64_t k, std::byte *record) {
 #if SINTER_AVX512
-  int64_t groups = k / q8Group;
-  if (groups >= 8) {
-    for (int64_t g = 0; g < groups; g += 8) {
-      int64_t first = g + 8 <= groups ? g : groups - 8;
-      quantizeEight(x + first * q8Group, k, first, record);
+  int64_t blocks = k / q8Block;
+  if (blocks >= 8) {
+    for (int64_t b = 0; b < blocks; b += 8) {
+      int64_t first = b + 8 <= blocks ? b : blocks - 8;
+      quantizeEight(x + first * q8Block, k, first, record);
     }
     return;
   }
@@ -102,17 +112,17 @@ inline void quantizeWholeRow(const float *x, int64_t k, std::byte *record) {
   quantizeRow(x, k, record);
 }
 
-/// Groups of many records of K codes, gathered until there are eight. The floats of a group must stay where they are
+/// Blocks of many records of K codes, gathered until there are eight. The floats of a block must stay where they are
 /// until then, or until finish().
-class GroupBatch {
+class BlockBatch {
 public:
-  explicit GroupBatch(int64_t k) : k(k) {}
-  GroupBatch(const GroupBatch &) = delete;
-  ~GroupBatch() { finish(); }
+  explicit BlockBatch(int64_t k) : k(k) {}
+  BlockBatch(const BlockBatch &) = delete;
+  ~BlockBatch() { finish(); }
 
-  void add(const float *x, int64_t g, std::byte *record) {
-    groups[count] = x;
-    indices[count] = g;
+  void add(const float *x, int64_t b, std::byte *record) {
+    blocks[count] = x;
+    indices[count] = b;
     records[count++] = record;
     if (count == 8)
       finish();
@@ -123,28 +133,26 @@ public:
       return writeEight();
 #endif
     for (int i = 0; i < count; ++i)
-      quantizeGroup(groups[i], k, indices[i], records[i]);
+      quantizeBlock(blocks[i], k, indices[i], records[i]);
     count = 0;
   }
 
 private:
 #if SINTER_AVX512
   void writeEight() {
-    EightGroups e = encodeEight(groups);
-    alignas(64) int32_t sums[8], halfSums[16];
-    alignas(32) float scales[8], scaledSums[8];
-    _mm256_store_si256(reinterpret_cast<__m256i *>(sums), _mm256_sub_epi32(_mm256_setzero_si256(), e.sums));
-    _mm512_store_si512(halfSums, _mm512_sub_epi32(_mm512_setzero_si512(), e.halfSums));
-    _mm256_store_ps(scales, e.scales);
-    _mm256_store_ps(scaledSums, _mm256_mul_ps(e.scales, _mm256_cvtepi32_ps(e.sums)));
+    EightBlocks e = encodeEight(blocks);
+    alignas(64) float scales[16], scaledSums[8];
+    alignas(64) int32_t negSums[16];
+    _mm512_store_ps(scales, e.scales);
+    _mm256_store_ps(scaledSums, e.scaledSums);
+    _mm512_store_si512(negSums, _mm512_sub_epi32(_mm512_setzero_si512(), e.sums));
     for (int i = 0; i < 8; ++i) {
       __m256i codes = i % 2 ? _mm512_extracti64x4_epi64(e.codes[i / 2], 1) : _mm512_castsi512_si256(e.codes[i / 2]);
       std::byte *record = records[i];
-      std::memcpy(const_cast<int8_t *>(q8Codes(record)) + indices[i] * q8Group, &codes, 32);
-      const_cast<float *>(q8Scales(record, k))[indices[i]] = scales[i];
+      std::memcpy(const_cast<int8_t *>(q8Codes(record)) + indices[i] * q8Block, &codes, 32);
+      std::memcpy(const_cast<float *>(q8Scales(record, k)) + 2 * indices[i], scales + 2 * i, 8);
       const_cast<float *>(q8ScaledSums(record, k))[indices[i]] = scaledSums[i];
-      const_cast<int32_t *>(q8NegSums(record, k))[indices[i]] = sums[i];
-      std::memcpy(const_cast<int32_t *>(q8NegHalfSums(record, k)) + 2 * indices[i], halfSums + 2 * i, 8);
+      std::memcpy(const_cast<int32_t *>(q8NegSums(record, k)) + 2 * indices[i], negSums + 2 * i, 8);
     }
     count = 0;
   }
@@ -152,7 +160,7 @@ private:
 
   int64_t k;
   int count = 0;
-  const float *groups[8];
+  const float *blocks[8];
   int64_t indices[8];
   std::byte *records[8];
 };

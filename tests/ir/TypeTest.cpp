@@ -13,7 +13,7 @@ TEST(ElementType, NamesReadLikeTheDocumentation) {
   EXPECT_EQ(ElementType(quant::q4_1).str(), "u4<g32, f16, min>");
   EXPECT_EQ(ElementType(quant::q4_k).str(), "u4<g32, 6b/g256, f16, min>");
   EXPECT_EQ(ElementType(quant::q6_k).str(), "i6<g16, 8b/g256, f16>");
-  EXPECT_EQ(ElementType(quant::activation).str(), "i8<g32, f32>");
+  EXPECT_EQ(ElementType(quant::activation).str(), "i8<g16, f32>");
 }
 
 TEST(ElementType, ParsesWhatItPrints) {

@@ -58,7 +58,7 @@ TEST(CheckSemantics, TheCacheCountsToo) {
 
 TEST(CheckSemantics, QuantizingActivationsIsAllowedButNothingLike) {
   const char *exact = "%y = linear %x, @q\nreturn %y";
-  EXPECT_EQ(compare(exact, "%c = cast %x {to = i8<g32, f32>}\n%y = linear %c, @q {to = f32}\nreturn %y"), "");
+  EXPECT_EQ(compare(exact, "%c = cast %x {to = i8<g16, f32>}\n%y = linear %c, @q {to = f32}\nreturn %y"), "");
   EXPECT_NE(compare(exact, "%c = cast %x {to = i2<g32, f32>}\n%y = linear %c, @q {to = f32}\nreturn %y"), "");
 }
 

@@ -15,24 +15,26 @@ void expectRecordOf(const std::vector<float> &x) {
   Guarded record(q8RecordBytes(k));
   quantizeRow(x.data(), k, record.data());
   EXPECT_TRUE(record.intact());
+  std::vector<float> scaledSums(size_t(k / q8Block));
   for (int64_t g = 0; g < k / q8Group; ++g) {
     float largest = 0;
     for (int64_t i = g * q8Group; i < (g + 1) * q8Group; ++i)
       largest = std::max(largest, std::abs(x[size_t(i)]));
     float scale = largest < 1e-30f ? 0 : largest / 127;
     EXPECT_EQ(q8Scales(record.data(), k)[g], scale);
-    int32_t halves[2] = {};
-    for (int64_t i = 0; i < q8Group; ++i) {
-      int8_t code = q8Codes(record.data())[g * q8Group + i];
-      float exact = scale == 0 ? 0 : x[size_t(g * q8Group + i)] * (127 / largest);
+    int32_t sum = 0;
+    for (int64_t i = g * q8Group; i < (g + 1) * q8Group; ++i) {
+      int8_t code = q8Codes(record.data())[i];
+      float exact = scale == 0 ? 0 : x[size_t(i)] * (127 / largest);
       EXPECT_EQ(code, int8_t(std::nearbyint(exact))) << exact;
-      halves[i / 16] += code;
+      sum += code;
     }
-    EXPECT_EQ(q8NegHalfSums(record.data(), k)[2 * g], -halves[0]);
-    EXPECT_EQ(q8NegHalfSums(record.data(), k)[2 * g + 1], -halves[1]);
-    EXPECT_EQ(q8NegSums(record.data(), k)[g], -halves[0] - halves[1]);
-    EXPECT_EQ(q8ScaledSums(record.data(), k)[g], scale * float(halves[0] + halves[1]));
+    EXPECT_EQ(q8NegSums(record.data(), k)[g], -sum);
+    float &scaled = scaledSums[size_t(g * q8Group / q8Block)];
+    scaled = std::fma(scale, float(sum), scaled);
   }
+  for (size_t b = 0; b < scaledSums.size(); ++b)
+    EXPECT_EQ(q8ScaledSums(record.data(), k)[b], scaledSums[b]);
 }
 
 TEST(Quantize, RecordHoldsCodesScalesAndSums) {
@@ -60,14 +62,14 @@ TEST(Quantize, AwkwardRows) {
   expectRecordOf(lonely);
 }
 
-TEST(Quantize, GroupsInAnyOrderMakeTheSameRecord) {
+TEST(Quantize, BlocksInAnyOrderMakeTheSameRecord) {
   std::vector<float> x(96);
   for (size_t i = 0; i < x.size(); ++i)
     x[i] = std::sin(float(i * i));
   Guarded row(q8RecordBytes(96), 0), groups(q8RecordBytes(96), 0);
   quantizeRow(x.data(), 96, row.data());
   for (int64_t g : {2, 0, 1})
-    quantizeGroup(x.data() + g * q8Group, 96, g, groups.data());
+    quantizeBlock(x.data() + g * q8Block, 96, g, groups.data());
   EXPECT_EQ(std::memcmp(row.data(), groups.data(), q8RecordBytes(96)), 0);
 }
 
