@@ -28,55 +28,62 @@ __device__ __forceinline__ u32 scalePair(u32 x, u32 w, float &squares) {
   return toBf16Pair(low * lowBf16(w), high * highBf16(w));
 }
 
-/// Loads tokens `first`, `first + step`, ... by the `P.tokenWarps` warps of a team, `lane` among their lanes.
-template <MatvecConfig C>
-__device__ __forceinline__ void loadTokens(char *shared, const MatvecArgs &args, MatvecSlice slice, int team,
-                                           int warpOfTeam) {
+/// The pieces of 16 bytes of the activations that a thread fetches and, with a norm, scales: tokens of its team of
+/// `P.tokenWarps` warps, and of each the pieces that its lanes take in turn.
+template <MatvecConfig C, typename F>
+__device__ __forceinline__ void eachPiece(MatvecSlice slice, F each) {
   constexpr MatvecPlan P = planOf(C);
-  constexpr int lanes = P.tokenWarps * 32, teams = C.warps / P.tokenWarps;
-  constexpr int rounds = ceilDiv(P.sliceBlocks * 4, lanes), batch = rounds < 4 ? rounds : 4;
-  int lane = warpOfTeam * 32 + int(threadIdx.x % 32), groups = slice.count * 4;
+  constexpr int lanes = P.tokenWarps * 32;
+  int lane = int(threadIdx.x) % lanes;
+#pragma unroll
+  for (int round = 0; round < ceilDiv(P.sliceBlocks * 4, lanes); ++round)
+    if (int piece = round * lanes + lane; piece < slice.count * 4)
+      each(piece);
+}
+
+/// Asks for this thread's pieces, all at once; columns past k become zeros.
+template <MatvecConfig C>
+__device__ __forceinline__ void fetchActivations(u32 target, const MatvecArgs &args, MatvecSlice slice) {
+  constexpr MatvecPlan P = planOf(C);
+  int first = slice.first * blockColumns;
+  for (int token = int(threadIdx.x / 32) / P.tokenWarps; token < C.tokens; token += C.warps / P.tokenWarps)
+    eachPiece<C>(slice, [&](int piece) {
+      int column = first + piece * 8;
+      bool inside = column < C.k;
+      asyncCopy(target + token * P.activationStride + piece * 16, args.x + long(token) * C.k + (inside ? column : 0),
+                inside ? 16 : 0);
+    });
+  asyncCopyWait();
+}
+
+/// Applies the norm's weight to this thread's pieces, and sums their squares.
+template <MatvecConfig C>
+__device__ __forceinline__ void scaleActivations(char *shared, MatvecSlice slice) {
+  constexpr MatvecPlan P = planOf(C);
   u32 base = sharedAddress(shared);
-  for (int token = team; token < C.tokens; token += teams) {
-    const u16 *row = args.x + long(token) * C.k + slice.first * blockColumns;
-    int valid = C.k - slice.first * blockColumns;
+  for (int token = int(threadIdx.x / 32) / P.tokenWarps; token < C.tokens; token += C.warps / P.tokenWarps) {
     float squares = 0;
-    for (int round = 0; round < rounds; round += batch) {
-      U32x4 v[batch];
+    eachPiece<C>(slice, [&](int piece) {
+      u32 at = base + P.activations + token * P.activationStride + piece * 16;
+      U32x4 x = loadShared(at), w = loadShared(base + P.norm + piece * 16);
+      storeShared(at, {scalePair(x.x, w.x, squares), scalePair(x.y, w.y, squares), scalePair(x.z, w.z, squares),
+                       scalePair(x.w, w.w, squares)});
+    });
 #pragma unroll
-      for (int i = 0; i < batch; ++i) {
-        int group = (round + i) * lanes + lane;
-        v[i] = group < groups && group * 8 < valid ? loadVectorL2(row + group * 8) : U32x4{};
-      }
-#pragma unroll
-      for (int i = 0; i < batch; ++i) {
-        int group = (round + i) * lanes + lane;
-        if (group >= groups)
-          continue;
-        if constexpr (C.norm) {
-          U32x4 w = loadShared(base + P.norm + group * 16);
-          v[i] = {scalePair(v[i].x, w.x, squares), scalePair(v[i].y, w.y, squares), scalePair(v[i].z, w.z, squares),
-                  scalePair(v[i].w, w.w, squares)};
-        }
-        storeShared(base + P.activations + token * P.activationStride + group * 16, v[i]);
-      }
-    }
-    if constexpr (C.norm) {
-#pragma unroll
-      for (int offset = 16; offset; offset /= 2)
-        squares += __shfl_xor_sync(~0u, squares, offset);
-      if (threadIdx.x % 32 == 0)
-        reinterpret_cast<float *>(shared + P.squares)[token * P.tokenWarps + warpOfTeam] = squares;
-    }
+    for (int offset = 16; offset; offset /= 2)
+      squares += __shfl_xor_sync(~0u, squares, offset);
+    if (threadIdx.x % 32 == 0)
+      reinterpret_cast<float *>(shared + P.squares)[token * P.tokenWarps + threadIdx.x / 32 % P.tokenWarps] = squares;
   }
 }
 
 /// All tokens, by the consumers; activationsReady() has to follow.
 template <MatvecConfig C>
 __device__ __forceinline__ void loadActivations(char *shared, const MatvecArgs &args, u32 rank) {
-  constexpr int tokenWarps = planOf(C).tokenWarps;
-  int warp = int(threadIdx.x / 32);
-  loadTokens<C>(shared, args, sliceOf<C>(rank), warp / tokenWarps, warp % tokenWarps);
+  MatvecSlice slice = sliceOf<C>(rank);
+  fetchActivations<C>(sharedAddress(shared) + planOf(C).activations, args, slice);
+  if constexpr (C.norm)
+    scaleActivations<C>(shared, slice);
 }
 
 /// The sum of squares of a token over this CTA's slice.

@@ -75,7 +75,7 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   p.chunkBlocks = ceilDiv(p.sliceBlocks, p.chunksPerTile);
   p.clusterTiles = ceilDiv(c.tiles(), c.clusters);
   int entries = c.tokens * c.tileOutputs() / c.split;
-  int most = 4 * c.finishers() / entries;
+  int most = 2 * c.finishers() / entries;
   p.groupTiles = c.split == 1 ? 1 : most < 1 ? 1 : most < p.clusterTiles ? most : p.clusterTiles;
   p.groupEntries = p.groupTiles * entries;
   p.threadEntries = ceilDiv(p.groupEntries, c.finishers());
@@ -114,6 +114,10 @@ constexpr bool valid(const MatvecConfig &c) {
 /// Bytes of shared memory that let `count` CTAs share an SM.
 constexpr int sharedFor(int count) { return sharedPerSm / count - sharedReserved; }
 
+/// Clusters of `size` that surely run at once, a CTA an SM. The SMs of each of the eight graphics clusters come in
+/// pairs, in a number that differs from chip to chip, and what a cluster does not fill is lost.
+constexpr int clustersOf(int size, int sms) { return size <= 2 ? sms / size : (sms - 8 * (size - 2)) / size; }
+
 /// Fills in how a configuration runs on a chip of `sms` multiprocessors. A cluster has whole tiles.
 ///
 /// An SM can read faster than its share, so uneven tiles cost less than the exchange of a split: the columns are split
@@ -135,8 +139,7 @@ constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
     bool two = t.slots >= 5 && planOf(t).bytes <= sharedFor(2);
     t.perSm = c.perSm ? c.perSm : two ? 2 : 1;
     t.outstanding = c.outstanding ? c.outstanding : two ? 2 : 3;
-    // Graphics clusters have 16 or 18 SMs: fours fill sixteens only.
-    int room = (split <= 2 ? sms : sms / 16 * 16) * t.perSm / split;
+    int room = clustersOf(split, sms) * t.perSm;
     t.clusters = c.clusters ? c.clusters : ceilDiv(t.tiles(), ceilDiv(t.tiles(), room));
     if (valid(t))
       return t;

@@ -116,15 +116,14 @@ __device__ __forceinline__ void bulkCopy(u32 target, const void *source, u32 byt
                : "memory");
 }
 
-/// 16 bytes that an earlier kernel wrote: from L2, since this SM may have started before that kernel had ended.
-__device__ __forceinline__ U32x4 loadVectorL2(const void *p) {
-  U32x4 v;
-  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(p)
-               : "memory");
-  return v;
+/// Copies `bytes`, 16 or 0, to shared memory and fills up with zeros. From L2, like the loads below: this SM may have
+/// started before the kernel that wrote them had ended.
+__device__ __forceinline__ void asyncCopy(u32 target, const void *source, u32 bytes) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(bytes) : "memory");
 }
+
+/// This thread's asynchronous copies are there, for this thread.
+__device__ __forceinline__ void asyncCopyWait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
 __device__ __forceinline__ u16 loadL2(const u16 *p) {
   u16 v;
