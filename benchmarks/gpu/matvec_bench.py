@@ -144,6 +144,12 @@ def knob_sets(options):
     return [{}] + json.loads(options.knobs)
 
 
+def matmuls(model, tokens, options):
+    """(name, configuration, knobs) of every matmul of a step, for every way to run."""
+    return [(name, config, knobs) for knobs in knob_sets(options)
+            for name, config in zip(NAMES, model.layer(tokens, **knobs) + [model.head(tokens, **knobs)])]
+
+
 def commit():
     try:
         return subprocess.check_output(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], text=True,
@@ -152,9 +158,48 @@ def commit():
         return "unknown"
 
 
-def main():
+def share(us, size, read):
+    return f"{us:9.2f}{size / us / read / 10:6.0f}%"
+
+
+def bench_alone(bench, model, tokens, options, report):
+    """Every matmul of a model by itself: rows of the table and of the report."""
+    read = report["read_GB/s"]
+    for name, config, knobs in matmuls(model, tokens, options):
+        if config not in bench.compiled:
+            continue
+        size = config.weight_bytes()
+        row = {"model": model.name, "matmul": name, "tokens": tokens, "n": config.n, "k": config.k, "bytes": size,
+               "us": bench.alone(config, False), "us_overlap": bench.alone(config, True),
+               "us_cublas": bench.cublas(config), **knobs}
+        report["alone"].append(row)
+        kernel = bench.kernel(config)
+        plan = kernel.plan
+        kernel.unload()
+        print(f"{model.name + ' ' + name:24}{tokens:7}{size / 1e6:8.1f}{share(row['us'], size, read)}"
+              f"{share(row['us_overlap'], size, read)}{share(row['us_cublas'], size, read)}  "
+              f"{plan['split']}x{plan['grid'] // plan['split']} ring {plan['slots']}x{plan['chunkBlocks']} "
+              f"{knobs or ''}", flush=True)
+        bench.torch.cuda.empty_cache()
+
+
+def bench_chain(bench, model, tokens, options, report):
+    """A whole step of a model, for every way to run."""
+    for knobs in knob_sets(options):
+        if any(c not in bench.compiled for c in model.layer(tokens, **knobs) + [model.head(tokens, **knobs)]):
+            continue
+        times, size, same = bench.chain(model, tokens, (False, True), **knobs)
+        bench.torch.cuda.empty_cache()
+        floor = size / report["read_GB/s"] / 1e6
+        report["chains"].append({"model": model.name, "tokens": tokens, "bytes": size, "floor_ms": floor,
+                                 "ms": times[False], "ms_overlap": times[True], "same_bits": same, **knobs})
+        print(f"{model.name:24}{tokens:7}{floor:9.3f}{times[False]:9.3f}{floor / times[False]:7.0%}"
+              f"{times[True]:9.3f}{floor / times[True]:7.0%}  {'yes' if same else 'NO'} {knobs or ''}", flush=True)
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokens", default="1,8,16")
+    parser.add_argument("--tokens", default="1,8,16", help="of matmuls alone")
     parser.add_argument("--chain-tokens", default="1,8,16")
     parser.add_argument("--models", default=",".join(m.name for m in MODELS))
     parser.add_argument("--repeats", type=int, default=21)
@@ -162,55 +207,36 @@ def main():
     parser.add_argument("--out", required=True, help="JSON")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--commit", default=commit(), help="to record, where this is no checkout")
-    parser.add_argument("--compile-only", action="store_true")
+    parser.add_argument("--compile-only", action="store_true", help="needs no GPU")
     options = parser.parse_args()
-    tokens = [int(t) for t in options.tokens.split(",") if t]
-    chain_tokens = [int(t) for t in options.chain_tokens.split(",") if t]
+    options.tokens = [int(t) for t in options.tokens.split(",") if t]
+    options.chain_tokens = [int(t) for t in options.chain_tokens.split(",") if t]
+    return options
+
+
+def main():
+    options = arguments()
     models = [m for m in MODELS if m.name in options.models.split(",")]
-    configs = [c for m in models for t in sorted({*tokens, *chain_tokens}) for k in knob_sets(options)
-               for c in m.layer(t, **k) + [m.head(t, **k)]]
+    configs = [config for model in models for t in sorted({*options.tokens, *options.chain_tokens})
+               for _, config, _ in matmuls(model, t, options)]
     compiled = compile_all(configs, options.jobs, skip=len(options.knobs) > 2)
     if options.compile_only:
         return
     bench = Bench(options)
     bench.compiled = compiled
     report = {"what": "matvec", "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-              "device": bench.gpu.name, "commit": options.commit, "alone": [], "chains": []}
-    read = report["read_GB/s"] = round(bench.read_bandwidth(), 1)
-    print(f"{bench.gpu.name}, {report['commit']}: reads {read:.0f} GB/s")
-    print(f"{'alone':24}{'tokens':>7}{'MB':>8}{'us':>9}{'share':>7}{'overlap':>9}{'share':>7}{'cuBLAS':>9}{'share':>7}  plan")
+              "device": bench.gpu.name, "commit": options.commit, "read_GB/s": round(bench.read_bandwidth(), 1),
+              "alone": [], "chains": []}
+    print(f"{bench.gpu.name}, {report['commit']}: reads {report['read_GB/s']:.0f} GB/s")
+    columns = f"{'us':>9}{'share':>7}{'overlap':>9}{'share':>7}"
+    print(f"{'alone':24}{'tokens':>7}{'MB':>8}{columns}{'cuBLAS':>9}{'share':>7}  plan")
     for model in models:
-        for t in tokens:
-            for name, config, knobs in [(name, config, knobs) for knobs in knob_sets(options)
-                                        for name, config in zip(NAMES, model.layer(t, **knobs) + [model.head(t, **knobs)])]:
-                if config not in compiled:
-                    continue
-                size = config.weight_bytes()
-                row = {"model": model.name, "matmul": name, "tokens": t, "n": config.n, "k": config.k, "bytes": size,
-                       "us": bench.alone(config, False), "us_overlap": bench.alone(config, True),
-                       "us_cublas": bench.cublas(config), **knobs}
-                report["alone"].append(row)
-                kernel = bench.kernel(config)
-                share = lambda us: f"{us:9.2f}{size / us / read / 10:6.0f}%"
-                print(f"{model.name + ' ' + name:24}{t:7}{size / 1e6:8.1f}{share(row['us'])}{share(row['us_overlap'])}"
-                      f"{share(row['us_cublas'])}  {kernel.plan['split']}x{kernel.plan['grid'] // kernel.plan['split']}"
-                      f" ring {kernel.plan['slots']}x{kernel.plan['chunkBlocks']} {knobs or ''}", flush=True)
-                kernel.unload()
-                bench.torch.cuda.empty_cache()
-    print(f"\n{'chain of a step':24}{'tokens':>7}{'floor ms':>9}{'graph':>9}{'share':>7}{'overlap':>9}{'share':>7}  same bits")
+        for tokens in options.tokens:
+            bench_alone(bench, model, tokens, options, report)
+    print(f"\n{'chain of a step':24}{'tokens':>7}{'floor ms':>9}{columns.replace('us', 'ms')}  same bits")
     for model in models:
-        for t in chain_tokens:
-            for knobs in knob_sets(options):
-                if any(c not in compiled for c in model.layer(t, **knobs) + [model.head(t, **knobs)]):
-                    continue
-                times, size, same = bench.chain(model, t, (False, True), **knobs)
-                bench.torch.cuda.empty_cache()
-                floor = size / read / 1e6
-                report["chains"].append({"model": model.name, "tokens": t, "bytes": size, "floor_ms": floor,
-                                         "ms": times[False], "ms_overlap": times[True], "same_bits": same, **knobs})
-                print(f"{model.name:24}{t:7}{floor:9.3f}{times[False]:9.3f}{floor / times[False]:7.0%}"
-                      f"{times[True]:9.3f}{floor / times[True]:7.0%}  {'yes' if same else 'NO'} {knobs or ''}",
-                      flush=True)
+        for tokens in options.chain_tokens:
+            bench_chain(bench, model, tokens, options, report)
     with open(options.out, "w") as file:
         json.dump(report, file, indent=1)
         file.write("\n")

@@ -125,6 +125,7 @@ constexpr int clustersOf(int size, int sms) { return size <= 2 ? sms / size : (s
 /// kernel's copies start while this one ends; where they are deep enough then, a grid has two CTAs an SM itself.
 constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
   c.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 16;
+  c.finishWarps = c.finishWarps ? c.finishWarps : c.tokens > 8 ? 8 : 4;
   for (int split = c.split ? c.split : 1; split <= (c.split ? c.split : 8); split *= 2) {
     MatvecConfig t = c;
     t.split = split;

@@ -40,7 +40,8 @@ class Compiled:
         lib.nvrtcCreateProgram(c.byref(program), source.encode(), b"kernel.cu", 0, None, None)
         options = [f"--gpu-architecture={arch}", "--std=c++20", f"-I{ROOT}", "--device-as-default-execution-space",
                    "--ptxas-options=-v", "-lineinfo"]
-        result = lib.nvrtcCompileProgram(program, len(options), (c.c_char_p * len(options))(*[o.encode() for o in options]))
+        strings = (c.c_char_p * len(options))(*[option.encode() for option in options])
+        result = lib.nvrtcCompileProgram(program, len(options), strings)
         size = c.c_size_t()
         lib.nvrtcGetProgramLogSize(program, c.byref(size))
         log = c.create_string_buffer(size.value)

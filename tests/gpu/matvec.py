@@ -26,7 +26,7 @@ class Config:
     outstanding: int = 0
     perSm: int = 0
     warps: int = 8
-    finishWarps: int = 4
+    finishWarps: int = 0
     triggerAtEntry: bool = True
 
     def initializer(self):
@@ -61,8 +61,8 @@ PLAN = ("grid", "threads", "shared", "split", "slots", "chunkBlocks", "chunksPer
 
 
 def compile_all(configs, workers, skip=False):
-    """{config: Compiled}, on `workers` threads; NVRTC runs without the interpreter's lock. `skip`: leave out what cannot
-    run at all."""
+    """{config: Compiled}, on `workers` threads; NVRTC runs without the interpreter's lock. `skip`: leave out what
+    cannot run at all."""
     def attempt(config):
         try:
             return Compiled(config.source())
