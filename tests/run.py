@@ -31,8 +31,9 @@ def registered_suites(build):
     """What add_test() declared: (name, command)."""
     listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True)
     for test in json.loads(listing.stdout)["tests"]:
-        command = [part for part in test["command"] if part != "-q"]  # lit -q would not count
-        yield test["name"], command
+        if "command" not in test:
+            sys.exit(f"{test['name']} is not built: run ./dev build")
+        yield test["name"], [part for part in test["command"] if part != "-q"]  # lit -q would not count
 
 
 def script_suites(build):
