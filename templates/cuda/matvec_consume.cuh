@@ -72,9 +72,7 @@ __device__ void matvecConsume(MatvecReader<C> &reader, const MatvecArgs &args, c
     consumeTile<C>(reader, sums, activations, slice);
     barrierWait(buffers.empty(), buffers.place.parity ^ 1);
     storePartials<C>(shared, int(buffers.place.slot), sums.part[0]);
-    __syncwarp();
-    if (lane == 0)
-      barrierArrive(buffers.full());
+    barrierArrive(buffers.full());
     buffers.place.advance();
   }
 }

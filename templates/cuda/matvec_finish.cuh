@@ -47,9 +47,7 @@ __device__ __forceinline__ void normFactors(const char *shared, const FinishGrou
 /// Lets the consumers have a buffer of partial sums again.
 template <MatvecConfig C>
 __device__ __forceinline__ void releaseSums(SumBuffers<C> &buffers) {
-  __syncwarp();
-  if (threadIdx.x % 32 == 0)
-    barrierArrive(buffers.empty());
+  barrierArrive(buffers.empty());
   buffers.place.advance();
 }
 

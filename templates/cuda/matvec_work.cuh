@@ -22,7 +22,8 @@ using MatvecWriter = RingWriter<C.slots, planOf(C).chunkBlocks * blockBytes, C.o
 template <MatvecConfig C>
 using MatvecReader = RingReader<C.slots, planOf(C).chunkBlocks * blockBytes>;
 
-/// Two buffers of partial sums between the warps that consume and those that finish. Barriers: full[2], empty[2].
+/// Two buffers of partial sums between the warps that consume and those that finish. Barriers: full[2], empty[2]; every
+/// thread arrives for what it wrote or read.
 template <MatvecConfig C>
 struct SumBuffers {
   u32 barriers;
@@ -30,8 +31,8 @@ struct SumBuffers {
 
   __device__ void init() const {
     for (int i = 0; i < 2; ++i) {
-      barrierInit(barriers + i * 8, C.warps);
-      barrierInit(barriers + (2 + i) * 8, C.finishWarps);
+      barrierInit(barriers + i * 8, C.consumers());
+      barrierInit(barriers + (2 + i) * 8, C.finishers());
     }
   }
   __device__ __forceinline__ u32 full() const { return barriers + place.slot * 8; }
