@@ -18,6 +18,14 @@ struct Description {
   std::string name; ///< as messages show it: "models/qwen3.sir"
   std::unique_ptr<llvm::MemoryBuffer> text;
   std::vector<std::string> architectures;
+
+  /// Where it begins to describe an architecture: "models/qwen3.sir:5".
+  std::string placeOf(llvm::StringRef architecture) const {
+    llvm::StringRef all = text->getBuffer();
+    size_t at = all.find(("\"" + architecture + "\"").str());
+    assert(at != llvm::StringRef::npos && "an architecture is named where it is described");
+    return name + ":" + std::to_string(all.take_front(at).count('\n') + 1);
+  }
 };
 
 llvm::Expected<std::vector<Description>> readDescriptions(llvm::StringRef dir) {
@@ -59,7 +67,7 @@ llvm::Expected<const Description *> findDescription(llvm::ArrayRef<Description> 
     for (const std::string &a : d.architectures) {
       if (a == architecture)
         return &d;
-      known += (known.empty() ? "" : ", ") + a;
+      known += (known.empty() ? "" : ", ") + a + " (" + d.placeOf(a) + ")";
     }
   return llvm::createStringError(checkpoint.configOrigin + ": architecture '" + architecture +
                                  "' is not described by any file of models/, which know: " + known);
@@ -86,7 +94,8 @@ public:
     return tensor->type;
   }
 
-  llvm::Error checkAllUsed(const Description &description, bool tied, std::vector<std::string> &notes) const {
+  /// `place` is where the model's description begins.
+  llvm::Error checkAllUsed(llvm::StringRef place, bool tied, std::vector<std::string> &notes) const {
     for (auto &tensor : checkpoint.tensors) {
       if (used.contains(tensor->name))
         continue;
@@ -96,7 +105,7 @@ public:
         continue;
       }
       return llvm::createStringError("tensor '" + tensor->name + "' of '" + tensor->origin + "' is not used by " +
-                                     description.name);
+                                     place);
     }
     return llvm::Error::success();
   }
@@ -124,8 +133,8 @@ llvm::Expected<Expansion> expandModel(const Checkpoint &checkpoint, llvm::String
   expansion.description = description->name;
   TRY_ASSIGN(module, parseModule(llvm::MemoryBufferRef(description->text->getBuffer(), description->name), holes));
   expansion.module = std::move(module);
-  TRY(types.checkAllUsed(*description, checkpoint.config.getBoolean("tie_word_embeddings").value_or(false),
-                         expansion.notes));
+  TRY(types.checkAllUsed(description->placeOf(architecture),
+                         checkpoint.config.getBoolean("tie_word_embeddings").value_or(false), expansion.notes));
   TRY(verify(*expansion.module));
   return expansion;
 }
