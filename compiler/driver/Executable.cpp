@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Executable.h"
 #include "codegen/HostCompiler.h"
+#include "compiler/driver/RuntimeError.h"
 #include "ir/Try.h"
 #include "runtime/support/PayloadWriter.h"
 #include "runtime/support/ProgressBar.h"
@@ -17,12 +18,6 @@ namespace fs = llvm::sys::fs;
 using llvm::Error;
 
 namespace {
-
-/// The runtime's errors as the compiler's.
-template <typename T>
-Error toError(const rt::Result<T> &r) {
-  return r ? Error::success() : Error(llvm::createStringError(r.error().message));
-}
 
 std::string text(const llvm::json::Object &object) {
   return llvm::formatv("{0:2}", llvm::json::Value(llvm::json::Object(object))).str();

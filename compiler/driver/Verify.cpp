@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Verify.h"
 #include "codegen/HostCompiler.h"
+#include "compiler/driver/RuntimeError.h"
+#include "compiler/import/Floats.h"
 #include "ir/Interpreter.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
@@ -86,15 +88,7 @@ float readScalar(Scalar scalar, const std::byte *at, int64_t i) {
   }
   uint16_t half;
   std::memcpy(&half, at + 2 * i, 2);
-  if (scalar == Scalar::F16) {
-    _Float16 v;
-    std::memcpy(&v, &half, 2);
-    return float(v);
-  }
-  uint32_t bits = uint32_t(half) << 16;
-  float v;
-  std::memcpy(&v, &bits, 4);
-  return v;
+  return scalar == Scalar::F16 ? floatFromHalf(half) : floatFromBfloat(half);
 }
 
 /// A kernel's result as floats. A row of quantized activations is codes, padded to a cache line, and scales.
@@ -139,11 +133,6 @@ double relativeDifference(llvm::ArrayRef<float> got, llvm::ArrayRef<float> want)
   }
   double relative = std::sqrt(difference / (size > 0 ? size : 1));
   return std::isnan(relative) ? INFINITY : relative;
-}
-
-template <typename T>
-Error toError(const rt::Result<T> &r) {
-  return r ? Error::success() : Error(llvm::createStringError(r.error().message));
 }
 
 class Verifier {

@@ -5,10 +5,8 @@
 #include "runtime/cli/Command.h"
 #include "runtime/cli/Flags.h"
 #include "runtime/cli/Interrupt.h"
-#include "runtime/engine/Engine.h"
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <random>
 
 namespace sinter::rt {
 namespace {
@@ -120,10 +118,7 @@ Result<int> chat(const ChatFlags &flags, Model &model, Console &console) {
   Result<std::unique_ptr<CpuExecutor>> executor = model.makeExecutor(flags.device);
   if (!executor)
     return tl::unexpected(executor.error());
-  EngineOptions options;
-  options.eosTokens = model.info().generation.eosTokens;
-  options.seed = std::random_device()();
-  Engine engine(**executor, options);
+  Engine engine(**executor, engineOptions(model));
   if (console.inIsTerminal)
     console.out << model.info().model
                 << ": /reset forgets the conversation, /exit or Ctrl-D ends, Ctrl-C stops an answer" << std::endl;

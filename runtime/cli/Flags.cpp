@@ -6,6 +6,7 @@
 #include "runtime/text/ChatTemplate.h"
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <random>
 
 namespace sinter::rt {
 namespace {
@@ -76,6 +77,13 @@ void addGenerationFlags(CLI::App &command, GenerationFlags &flags) {
     names.append(names.empty() ? "" : ", ").append(name);
   command.add_option("--chat-template", flags.chatTemplate, "Format of the chat in place of the model's own: " + names)
       ->option_text("NAME");
+}
+
+EngineOptions engineOptions(const Model &model) {
+  EngineOptions options;
+  options.eosTokens = model.info().generation.eosTokens;
+  options.seed = std::random_device()();
+  return options;
 }
 
 Result<SamplingParams> samplingParams(const GenerationFlags &flags, const Model &model) {

@@ -2,7 +2,7 @@
 // Flags that several commands share, declared once.
 #pragma once
 #include "runtime/cli/Model.h"
-#include "runtime/engine/Request.h"
+#include "runtime/engine/Engine.h"
 
 namespace CLI {
 class App;
@@ -29,6 +29,9 @@ void addGenerationFlags(CLI::App &command, GenerationFlags &flags);
 
 /// The flags over the model's defaults, checked against the vocabulary.
 Result<SamplingParams> samplingParams(const GenerationFlags &flags, const Model &model);
+
+/// The engine as run and chat want it: the model's stop tokens, and another seed every time for requests without one.
+EngineOptions engineOptions(const Model &model);
 
 /// A request with everything the flags say; the prompt and the callbacks are left to the caller. With text (a decoder)
 /// if the model has a tokenizer.

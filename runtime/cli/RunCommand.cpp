@@ -5,9 +5,7 @@
 #include "runtime/cli/Flags.h"
 #include "runtime/cli/RunOutput.h"
 #include "runtime/cli/TokenIds.h"
-#include "runtime/engine/Engine.h"
 #include <CLI/CLI.hpp>
-#include <random>
 
 namespace sinter::rt {
 namespace {
@@ -111,10 +109,7 @@ Result<int> run(const RunFlags &flags, Model &model, Console &console) {
   Result<std::unique_ptr<CpuExecutor>> executor = model.makeExecutor(flags.device);
   if (!executor)
     return tl::unexpected(executor.error());
-  EngineOptions options;
-  options.eosTokens = model.info().generation.eosTokens;
-  options.seed = std::random_device()();
-  Engine engine(**executor, options);
+  Engine engine(**executor, engineOptions(model));
   RunOutput::Style style = flags.asJson           ? RunOutput::Style::Json
                            : prompts->size() == 1 ? RunOutput::Style::Stream
                                                   : RunOutput::Style::List;
