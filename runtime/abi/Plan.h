@@ -2,6 +2,7 @@
 // The launch plan of a compiled model, as the generated plan.cpp states it and the runtime runs it. Plain constant
 // data.
 #pragma once
+#include "runtime/abi/CudaPlan.h"
 #include "runtime/abi/Kernel.h"
 
 namespace sinter::rt {
@@ -38,7 +39,7 @@ struct Bucket {
 
 struct Plan {
   const char *model;       ///< the name usage and /v1/models speak of
-  const char *target;      ///< "cpu:x86-64-v4+vnni+bf16"
+  const char *target;      ///< "cpu:x86-64-v4+vnni+bf16", "cuda:sm_90a"
   const char *cpuFeatures; ///< what the machine must have, as /proc/cpuinfo names it: "avx512f avx512_vnni"
   int32_t vocabSize, numLayers, hiddenSize;
   int32_t maxSeqLen;     ///< positions a sequence may have (rope tables end here)
@@ -50,8 +51,9 @@ struct Plan {
   uint64_t arenaBytes;   ///< activations of the largest step
   uint64_t scratchBytes; ///< private scratch of each thread
   uint64_t weightsBytes;
-  const Bucket *buckets;
+  const Bucket *buckets;    ///< of a CPU plan
   int32_t numBuckets;
+  const CudaPlan *cuda; ///< of a CUDA plan; null on the CPU
 };
 
 } // namespace sinter::rt
