@@ -62,6 +62,30 @@ class Compiled:
         return sum(map(int, re.findall(r"(\d+) bytes (?:stack frame|spill)", self.log)))
 
 
+def emit(header, config, call, arguments, cluster=False):
+    """The source of a kernel `k` as codegen emits it: `call`<config>(step, args) of templates/cuda/`header`. `config`
+    is a constant expression; `arguments` is how many pointers the template takes."""
+    dims = "__cluster_dims__(config.cluster(), 1, 1)" if cluster else ""
+    return f"""#include "templates/cuda/{header}"
+using namespace sinter::cuda;
+constexpr auto config = {config};
+extern "C" __constant__ const long long k_plan[5] = {{config.grid(), config.threads(), config.sharedBytes(),
+  config.workspaceBytes(), config.counters()}};
+extern "C" __global__ void __launch_bounds__(config.threads(), config.blocksPerSm()) {dims}
+k(const __grid_constant__ sinter::rt::CudaStep step, const __grid_constant__ sinter::rt::CudaArgs<{arguments}> args) {{
+  {call}<config>(step, args);
+}}
+"""
+
+
+class CudaStep(c.Structure):
+    """runtime/abi/CudaStep.h: device addresses, and the stride of the block table."""
+    _fields_ = [("counts", c.c_uint64), ("tokens", c.c_uint64), ("positions", c.c_uint64), ("slots", c.c_uint64),
+                ("queryStart", c.c_uint64), ("contextLengths", c.c_uint64), ("blockTable", c.c_uint64),
+                ("blockTableStride", c.c_int), ("pad", c.c_int), ("logitRows", c.c_uint64), ("sampling", c.c_uint64),
+                ("history", c.c_uint64), ("bias", c.c_uint64), ("sampled", c.c_uint64)]
+
+
 class Attribute(c.Structure):
     _fields_ = [("id", c.c_int), ("pad", c.c_int), ("value", c.c_uint * 16)]
 
@@ -110,6 +134,34 @@ class Gpu:
     def download(self, array, pointer):
         self.call("cuMemcpyDtoH_v2", array.ctypes.data_as(c.c_void_p), c.c_uint64(pointer), c.c_size_t(array.nbytes))
 
+    def fill(self, pointer, byte, size):
+        self.call("cuMemsetD8_v2", c.c_uint64(pointer), c.c_ubyte(byte), c.c_size_t(size))
+
+    def step(self, block_table_stride=0, **arrays):
+        """A CudaStep of NumPy arrays by field name, uploaded; counts: [tokens, sequences, logits]. What is left out is
+        null. free_step() gives the memory back."""
+        step = CudaStep(blockTableStride=block_table_stride)
+        for name, array in arrays.items():
+            setattr(step, name, self.upload(array))
+        return step
+
+    def free_step(self, step):
+        for name, kind in CudaStep._fields_:
+            if kind is c.c_uint64 and getattr(step, name):
+                self.free(getattr(step, name))
+
+    def tensor_map(self, pointer, dims, strides, box, swizzle128=True):
+        """The device address of a CUtensorMap of bfloat16, its fields as in runtime/abi/CudaPlan.h."""
+        space = (c.c_ubyte * (128 + 63))()
+        shift = -c.addressof(space) % 64
+        rank = len(dims)
+        self.call("cuTensorMapEncodeTiled", c.c_void_p(c.addressof(space) + shift), 9, c.c_uint(rank),
+                  c.c_void_p(pointer), (c.c_uint64 * rank)(*dims), (c.c_uint64 * max(rank - 1, 1))(*strides),
+                  (c.c_uint * rank)(*box), (c.c_uint * rank)(*[1] * rank), 0, 3 if swizzle128 else 0, 2, 0)
+        address = self.alloc(128)
+        self.call("cuMemcpyHtoD_v2", c.c_uint64(address), c.c_void_p(c.addressof(space) + shift), c.c_size_t(128))
+        return address
+
     def synchronize(self):
         self.call("cuStreamSynchronize", self.stream)
 
@@ -143,15 +195,18 @@ class Gpu:
 
 
 class Kernel:
-    """A kernel of a cubin, ready to launch. `arguments` of a launch are pointers, one struct of them."""
+    """A kernel of a cubin, ready to launch; one that emit() wrote knows its own grid, block and shared memory."""
 
-    def __init__(self, gpu, image, name):
+    def __init__(self, gpu, image, name="k", emitted=False):
         self.gpu, self.module, self.function = gpu, c.c_void_p(), c.c_void_p()
         gpu.call("cuModuleLoadData", c.byref(self.module), image)
         gpu.call("cuModuleGetFunction", c.byref(self.function), self.module, name.encode())
+        if emitted:
+            grid, block, shared, self.workspace, self.counters = self.constants("k_plan", 5, c.c_longlong)
+            self.prepare(grid, block, shared)
 
-    def constants(self, name, count):
-        pointer, size, values = c.c_uint64(), c.c_size_t(), (c.c_int * count)()
+    def constants(self, name, count, kind=c.c_int):
+        pointer, size, values = c.c_uint64(), c.c_size_t(), (kind * count)()
         self.gpu.call("cuModuleGetGlobal_v2", c.byref(pointer), c.byref(size), self.module, name.encode())
         self.gpu.call("cuMemcpyDtoH_v2", values, pointer, c.c_size_t(c.sizeof(values)))
         return list(values)
@@ -160,12 +215,13 @@ class Kernel:
         self.shape = grid, block, shared
         self.gpu.call("cuFuncSetAttribute", self.function, SHARED_BYTES, shared)
 
-    def launch(self, pointers, overlap=False):
+    def launch(self, pointers, overlap=False, step=None):
+        """`pointers`: all of CudaArgs, 0 where the template needs none. `overlap`: by programmatic launch."""
         grid, block, shared = self.shape
         attribute = Attribute(PROGRAMMATIC, 0, (c.c_uint * 16)(1))
         launch = Launch((grid, 1, 1), (block, 1, 1), shared, self.gpu.stream, c.pointer(attribute), int(overlap))
-        struct = (c.c_uint64 * len(pointers))(*pointers)
-        parameters = (c.c_void_p * 1)(c.cast(struct, c.c_void_p))
+        structs = step or CudaStep(), (c.c_uint64 * len(pointers))(*pointers)
+        parameters = (c.c_void_p * 2)(*[c.addressof(struct) for struct in structs])
         self.gpu.call("cuLaunchKernelEx", c.byref(launch), self.function, parameters, None)
 
     def unload(self):
