@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instructions of sm_90 that C++ has no words for, each as one function. No toolkit header is needed.
+// The instructions that C++ has no words for, each as one function. No toolkit header is needed. What says nothing else
+// needs sm_90, or sm_80 where it is about cp.async, ldmatrix, mma and bfloat16.
 // Source: PTX ISA 9.0, https://docs.nvidia.com/cuda/parallel-thread-execution/
 #pragma once
 
@@ -95,10 +96,19 @@ __device__ __forceinline__ void storePeer(u32 remote, float value) {
 // --- programmatic dependent launch ----------------------------------------------------------------------------------
 
 /// Lets the next kernel of the stream start once every CTA of this one has said so. It exposes no data early.
-__device__ __forceinline__ void launchDependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+/// Before sm_90 kernels follow each other without overlap, and there is nothing to say.
+__device__ __forceinline__ void launchDependents() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
 
 /// Returns once the kernels before this one are complete and their writes visible.
-__device__ __forceinline__ void waitForPrerequisites() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+__device__ __forceinline__ void waitForPrerequisites() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
 
 // --- memory ---------------------------------------------------------------------------------------------------------
 
@@ -125,6 +135,15 @@ __device__ __forceinline__ void asyncCopy(u32 target, const void *source, u32 by
 /// This thread's asynchronous copies are there, for this thread.
 __device__ __forceinline__ void asyncCopyWait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
+/// Ends a group of this thread's asynchronous copies.
+__device__ __forceinline__ void asyncCopyCommit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+/// All but the latest `Pending` groups of this thread's asynchronous copies are there, for this thread.
+template <int Pending>
+__device__ __forceinline__ void asyncCopyWaitGroup() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
+}
+
 __device__ __forceinline__ u16 loadL2(const u16 *p) {
   u16 v;
   asm volatile("ld.global.cg.u16 %0, [%1];" : "=h"(v) : "l"(p) : "memory");
@@ -135,6 +154,32 @@ __device__ __forceinline__ float loadL2(const float *p) {
   float v;
   asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory");
   return v;
+}
+
+__device__ __forceinline__ int loadL2(const int *p) {
+  int v;
+  asm volatile("ld.global.cg.s32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
+  return v;
+}
+
+__device__ __forceinline__ u32 loadL2(const u32 *p) {
+  u32 v;
+  asm volatile("ld.global.cg.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
+  return v;
+}
+
+/// 16 bytes from L2.
+__device__ __forceinline__ U32x4 loadL2x4(const void *p) {
+  U32x4 v;
+  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(p)
+               : "memory");
+  return v;
+}
+
+__device__ __forceinline__ void storeGlobal(void *p, U32x4 v) {
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
 
 /// 16 bytes that no kernel ever writes.
@@ -156,6 +201,34 @@ __device__ __forceinline__ U32x4 loadShared(u32 address) {
 __device__ __forceinline__ void storeShared(u32 address, U32x4 v) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                : "memory");
+}
+
+/// Four 8 x 8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8, and gets of each
+/// matrix the elements 2 (l % 4) and the next of row l / 4.
+__device__ __forceinline__ U32x4 loadMatrices(u32 address) {
+  U32x4 v;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(address)
+               : "memory");
+  return v;
+}
+
+/// Two such matrices; the addresses of lanes from 16 on are not used.
+__device__ __forceinline__ U32x2 loadTwoMatrices(u32 address) {
+  U32x2 v;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(v.x), "=r"(v.y)
+               : "r"(address)
+               : "memory");
+  return v;
+}
+
+/// An 8 x 8 matrix of 16-bit elements, spread over the warp as loadMatrices() leaves it, transposed.
+__device__ __forceinline__ u32 transposeMatrix(u32 pair) {
+  u32 v;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(v) : "r"(pair));
+  return v;
 }
 
 // --- arithmetic -----------------------------------------------------------------------------------------------------
