@@ -58,12 +58,13 @@ struct AddRmsNorm : OpImpl<AddRmsNorm> {
 };
 
 /// y = x W^T (+ bias) (+ residual); several weights are stacked along N.   [R, K], [Ni, K]... -> [R, sum Ni]
-/// `bias` is empty or has one vector a weight.
+/// `bias` is empty or has one vector a weight. With `norm` [K], x stands for its rms_norm with that weight and `eps`.
 struct Linear : OpImpl<Linear> {
   SINTER_OP("linear")
   Operand x{*this, "x"};
   OperandList weights{*this, "weights"};
-  NamedOperands bias{*this, "bias"}, residual{*this, "residual"};
+  NamedOperands bias{*this, "bias"}, residual{*this, "residual"}, norm{*this, "norm"};
+  Attr<double> eps{*this, "eps", 1e-6};
   Attr<std::optional<ElementType>> to{*this, "to", std::nullopt};
 };
 
@@ -75,11 +76,12 @@ struct SiluMul : OpImpl<SiluMul> {
 };
 
 /// y = silu(x G^T) * (x U^T), gate and up rows streamed interleaved (Shazeer 2020).   [T, K], [F, K], [F, K] -> [T, F]
-/// `bias` is empty or gate's and up's.
+/// `bias` is empty or gate's and up's; `norm` and `eps` as in linear.
 struct SwigluLinear : OpImpl<SwigluLinear> {
   SINTER_OP("swiglu_linear")
   Operand x{*this, "x"}, gate{*this, "gate"}, up{*this, "up"};
-  NamedOperands bias{*this, "bias"};
+  NamedOperands bias{*this, "bias"}, norm{*this, "norm"};
+  Attr<double> eps{*this, "eps", 1e-6};
   Attr<std::optional<ElementType>> to{*this, "to", std::nullopt};
 };
 
@@ -143,6 +145,18 @@ struct RopeAppend : OpImpl<RopeAppend> {
   NamedOperands qNorm{*this, "q_norm"}, kNorm{*this, "k_norm"};
   Attr<int64_t> heads{*this, "heads"}, kvHeads{*this, "kv_heads"}, headDim{*this, "head_dim"}, layer{*this, "layer"};
   Attr<double> eps{*this, "eps", 1e-6};
+  Attr<ElementType> kvType{*this, "kv_type", Scalar::F32};
+  bool hasSideEffects() const override { return true; }
+};
+
+/// rope_append, then paged_attention of its queries.   [T, (n + 2m)*D], i32[T], f32[P, D] -> [T, n*D]
+struct RopeAttention : OpImpl<RopeAttention> {
+  SINTER_OP("rope_attention")
+  Operand qkv{*this, "qkv"}, positions{*this, "positions"}, table{*this, "table"};
+  NamedOperands qNorm{*this, "q_norm"}, kNorm{*this, "k_norm"};
+  Attr<int64_t> heads{*this, "heads"}, kvHeads{*this, "kv_heads"}, headDim{*this, "head_dim"}, layer{*this, "layer"};
+  Attr<double> eps{*this, "eps", 1e-6};
+  Attr<double> scale{*this, "scale", 0};
   Attr<ElementType> kvType{*this, "kv_type", Scalar::F32};
   bool hasSideEffects() const override { return true; }
 };

@@ -112,6 +112,16 @@ void matmul(const Tensor &x, const Tensor &w, const Tensor *bias, Tensor &y, int
 
 const Tensor *optional(Evaluator &e, const OperandMember &m, size_t i) { return m.empty() ? nullptr : &e[m[i]]; }
 
+/// What a matmul multiplies: x, or its rms_norm.
+template <typename OpT>
+Tensor matmulInput(Evaluator &e, const OpT &op) {
+  Tensor x = e[op.x];
+  if (const Tensor *norm = optional(e, op.norm, 0))
+    for (int64_t r = 0; r < x.rows(); ++r)
+      rmsNormRow(x.row(r), norm->data.data(), op.eps, x.columns(), x.row(r));
+  return x;
+}
+
 } // namespace
 
 Error Embed::evaluate(Evaluator &e) const {
@@ -165,9 +175,10 @@ Error AddRmsNorm::evaluate(Evaluator &e) const {
 
 Error Linear::evaluate(Evaluator &e) const {
   Tensor &y = e.result(*this);
+  Tensor input = matmulInput(e, *this);
   int64_t column = 0;
   for (size_t i = 0; i < weights.size(); ++i) {
-    matmul(e[x], e[weights[i]], optional(e, bias, i), y, column);
+    matmul(input, e[weights[i]], optional(e, bias, i), y, column);
     column += e[weights[i]].rows();
   }
   if (!residual.empty())
@@ -183,9 +194,9 @@ Error SiluMul::evaluate(Evaluator &e) const {
 
 Error SwigluLinear::evaluate(Evaluator &e) const {
   Tensor &y = e.result(*this);
-  Tensor g = y, u = y;
-  matmul(e[x], e[gate], optional(e, bias, 0), g, 0);
-  matmul(e[x], e[up], optional(e, bias, 1), u, 0);
+  Tensor g = y, u = y, input = matmulInput(e, *this);
+  matmul(input, e[gate], optional(e, bias, 0), g, 0);
+  matmul(input, e[up], optional(e, bias, 1), u, 0);
   std::transform(g.data.begin(), g.data.end(), u.data.begin(), y.data.begin(),
                  [](float g, float u) { return silu(g) * u; });
   return Error::success();
@@ -246,30 +257,45 @@ Error PagedAttention::evaluate(Evaluator &e) const {
   return Error::success();
 }
 
-Error RopeAppend::evaluate(Evaluator &e) const {
-  const Tensor &in = e[qkv];
-  Tensor &q = e.result(*this);
+namespace {
+/// Norms, rotates and appends; `q` gets the queries.
+template <typename OpT>
+Error ropeAppend(Evaluator &e, const OpT &op, Tensor &q) {
+  const Tensor &in = e[op.qkv];
+  int64_t headDim = op.headDim, kvHeads = op.kvHeads;
   Tensor k{in.element, {in.rows(), kvHeads * headDim}, std::vector<float>(in.rows() * kvHeads * headDim)}, v = k;
   for (int64_t t = 0; t < in.rows(); ++t) {
-    auto angles = tableRow(e[table], e[positions].data[t]);
+    auto angles = tableRow(e[op.table], e[op.positions].data[t]);
     if (!angles)
       return angles.takeError();
     auto normAndRotate = [&](const float *from, const Tensor *norm, float *to, int64_t columns) {
       std::copy_n(from, columns, to);
       for (int64_t h = 0; h < columns; h += headDim) {
         if (norm)
-          rmsNormRow(to + h, norm->data.data(), eps, headDim, to + h);
-        roundTo(in.element, {to + h, size_t(*headDim)});
+          rmsNormRow(to + h, norm->data.data(), op.eps, headDim, to + h);
+        roundTo(in.element, {to + h, size_t(headDim)});
         rotate(to + h, *angles, headDim);
-        roundTo(in.element, {to + h, size_t(*headDim)});
+        roundTo(in.element, {to + h, size_t(headDim)});
       }
     };
     const float *row = in.row(t);
-    normAndRotate(row, optional(e, qNorm, 0), q.row(t), q.columns());
-    normAndRotate(row + q.columns(), optional(e, kNorm, 0), k.row(t), k.columns());
+    normAndRotate(row, optional(e, op.qNorm, 0), q.row(t), q.columns());
+    normAndRotate(row + q.columns(), optional(e, op.kNorm, 0), k.row(t), k.columns());
     std::copy_n(row + q.columns() + k.columns(), v.columns(), v.row(t));
   }
-  return appendKv(e, layer, kvType, k, v);
+  return appendKv(e, op.layer, op.kvType, k, v);
+}
+} // namespace
+
+Error RopeAppend::evaluate(Evaluator &e) const { return ropeAppend(e, *this, e.result(*this)); }
+
+Error RopeAttention::evaluate(Evaluator &e) const {
+  Tensor &y = e.result(*this);
+  Tensor q = y;
+  if (Error error = ropeAppend(e, *this, q))
+    return error;
+  attend(e, layer, headDim, kvHeads, scale, q, y);
+  return Error::success();
 }
 
 Error LastTokens::evaluate(Evaluator &e) const {

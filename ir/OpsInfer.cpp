@@ -118,6 +118,35 @@ Error expectMatmulInput(const Operand &x) {
   return expectRows(x);
 }
 
+/// The norm that a matmul applies to its input: none, or one vector.
+Error expectNorm(const NamedOperands &norm, const Operand &x) {
+  if (norm.size() > 1)
+    return error("'norm' has {0} vectors, expected one", norm.size());
+  if (norm.empty())
+    return Error::success();
+  TRY(expectRows(x));
+  return expectVector(norm, norm[0].type, x.type().dim(1), "columns of 'x'");
+}
+
+/// The operands that rope_append and rope_attention share.
+template <typename OpT>
+Error expectRopeAppend(const OpT &op) {
+  TRY(expectEven(op.headDim));
+  TRY(expectRows(op.qkv));
+  TRY(expectDim(op.qkv, op.qkv.type(), 1, (op.heads + 2 * op.kvHeads) * op.headDim, "(heads + 2 kv_heads) * head_dim"));
+  TRY(expectTokens(op.positions));
+  TRY(expectTable(op.table, op.headDim));
+  if (op.kvHeads <= 0 || op.heads % op.kvHeads)
+    return error("heads = {0}, expected a multiple of kv_heads = {1}", *op.heads, *op.kvHeads);
+  if (op.qNorm.size() != op.kNorm.size() || op.qNorm.size() > 1)
+    return error("'q_norm' has {0} values and 'k_norm' {1}, expected one each or none", op.qNorm.size(),
+                 op.kNorm.size());
+  for (const NamedOperands *norm : {&op.qNorm, &op.kNorm})
+    if (!norm->empty())
+      TRY(expectVector(*norm, (*norm)[0].type, *op.headDim, "head_dim"));
+  return Error::success();
+}
+
 Type withElement(Type t, ElementType e) {
   t.element = e;
   return t;
@@ -188,6 +217,7 @@ Expected<Types> Linear::infer() const {
     return error("'bias' has {0} vectors, expected one for each of the {1} weights", bias.size(), weights.size());
   for (size_t i = 0; i < bias.size(); ++i)
     TRY(expectVector(bias, bias[i].type, weights[i].type.dim(0), "rows of its weight"));
+  TRY(expectNorm(norm, x));
   TRY_ASSIGN(element, resultElement(to, x));
   Type result(element, {x.type().dim(0), n});
   if (residual.size() > 1)
@@ -213,6 +243,7 @@ Expected<Types> SwigluLinear::infer() const {
     return error("'bias' has {0} vectors, expected gate's and up's", bias.size());
   for (auto &b : bias.uses())
     TRY(expectVector(bias, b->get()->type, gate.type().dim(0), "rows of the weights"));
+  TRY(expectNorm(norm, x));
   TRY_ASSIGN(element, resultElement(to, x));
   if (element.isQuantized() && gate.type().dim(0).number() % element.quant().group)
     return error("'gate' is {0}, expected a multiple of the group {1} in dimension 0", gate.type(),
@@ -271,18 +302,12 @@ Expected<Types> PagedAttention::infer() const {
 }
 
 Expected<Types> RopeAppend::infer() const {
-  TRY(expectEven(headDim));
-  TRY(expectRows(qkv));
-  TRY(expectDim(qkv, qkv.type(), 1, (heads + 2 * kvHeads) * headDim, "(heads + 2 kv_heads) * head_dim"));
-  TRY(expectTokens(positions));
-  TRY(expectTable(table, headDim));
-  if (kvHeads <= 0 || heads % kvHeads)
-    return error("heads = {0}, expected a multiple of kv_heads = {1}", *heads, *kvHeads);
-  if (qNorm.size() != kNorm.size() || qNorm.size() > 1)
-    return error("'q_norm' has {0} values and 'k_norm' {1}, expected one each or none", qNorm.size(), kNorm.size());
-  for (const NamedOperands *norm : {&qNorm, &kNorm})
-    if (!norm->empty())
-      TRY(expectVector(*norm, (*norm)[0].type, *headDim, "head_dim"));
+  TRY(expectRopeAppend(*this));
+  return Types{Type(qkv.type().element, {Dim::T, heads * headDim})};
+}
+
+Expected<Types> RopeAttention::infer() const {
+  TRY(expectRopeAppend(*this));
   return Types{Type(qkv.type().element, {Dim::T, heads * headDim})};
 }
 

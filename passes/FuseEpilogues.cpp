@@ -26,6 +26,9 @@ void absorb(Op &sum, Linear &linear, Value *bias, Value *residual) {
       op.bias.push(*bias);
     if (residual)
       op.residual.push(*residual);
+    for (auto &norm : linear.norm.uses())
+      op.norm.push(*norm->get());
+    op.eps = *linear.eps;
     op.to = *linear.to;
   });
   Graph &graph = sum.graph();

@@ -11,9 +11,11 @@ namespace sinter {
 struct PassOptions {
   ElementType kvType = Scalar::F32; ///< how the KV cache stores keys and values
   bool quantizeActivations = true;  ///< integer matmuls for quantized weights; false: exact, on floats
-  std::string target = "cpu";       ///< whose kernels select-kernels knows
+  std::string target = "cpu";       ///< whose kernels select-kernels knows: "cpu" or "cuda", more may follow a colon
   int64_t maxStepTokens = 512;      ///< T at most: what plan-memory makes room for
   int64_t maxStepLogits = 64;       ///< S at most
+
+  bool isCuda() const { return llvm::StringRef(target).split(':').first == "cuda"; }
 };
 
 #define GRAPH_PASS(NAME, FUNCTION, SUMMARY) void FUNCTION(Graph &graph, const PassOptions &options);
@@ -29,10 +31,16 @@ llvm::ArrayRef<PassInfo> allPasses();
 using Pipeline = std::vector<const PassInfo *>;
 /// "a,b,c" to passes; an unknown name is an error that says what there is.
 llvm::Expected<Pipeline> parsePipeline(llvm::StringRef text);
-/// The pipeline of `sinter compile`.
+/// The pipelines of `sinter compile`: of the CPU target, and of the CUDA target, whose matmuls take norms in.
 inline constexpr llvm::StringLiteral defaultPipeline =
     "fuse-qkv,hoist-rope-tables,lower-paged-attention,fuse-rms-norm,fuse-swiglu,fuse-epilogues,canonicalize,"
     "quantize-activations,cse,dce,select-kernels,plan-memory";
+inline constexpr llvm::StringLiteral defaultCudaPipeline =
+    "use-bf16,fuse-qkv,hoist-rope-tables,lower-paged-attention,fuse-swiglu,fuse-epilogues,canonicalize,fuse-norms,"
+    "fuse-attention,cse,dce,select-kernels,plan-memory";
+inline llvm::StringRef defaultPipelineFor(const PassOptions &options) {
+  return options.isCuda() ? llvm::StringRef(defaultCudaPipeline) : llvm::StringRef(defaultPipeline);
+}
 
 struct RunOptions {
   bool printBeforeAll = false, printAfterAll = false;

@@ -11,6 +11,7 @@
 // graph returns get no place: the former are shipped like weights, the latter have a buffer of their own.
 
 #include "passes/PlanMemory.h"
+#include "ir/Ops.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -34,14 +35,22 @@ bool needsPlace(const Value &v) {
   return !v.def()->isConstant() && llvm::all_of(v.uses(), [](Use *use) { return use->owner; });
 }
 
+/// What a use of `v` keeps alive besides: on CUDA a step that wants the logits of all its rows does not copy them, and
+/// reads what last_tokens would have taken where it is.
+Value &readInPlace(Value &v, const PassOptions &options) {
+  auto *last = llvm::dyn_cast_or_null<LastTokens>(v.def());
+  return last && options.isCuda() ? last->x.get() : v;
+}
+
 /// In the order of definition.
 std::vector<Lifetime> lifetimesOf(const Graph &graph, const PassOptions &options) {
   std::vector<Lifetime> all;
   llvm::DenseMap<const Value *, size_t> indexOf;
   for (auto [i, op] : llvm::enumerate(graph.ops())) {
     for (Use *use : op->operands())
-      if (auto found = indexOf.find(use->get()); found != indexOf.end())
-        all[found->second].last = unsigned(i);
+      for (Value *v : {use->get(), &readInPlace(*use->get(), options)})
+        if (auto found = indexOf.find(v); found != indexOf.end())
+          all[found->second].last = unsigned(i);
     for (auto &r : op->results())
       if (needsPlace(*r)) {
         indexOf[r.get()] = all.size();

@@ -7,7 +7,7 @@ namespace sinter {
 std::optional<Projection> matchProjection(Value &v) {
   auto *addBias = llvm::dyn_cast_or_null<AddBias>(v.def());
   auto *linear = addBias ? addBias->x.definedBy<Linear>() : llvm::dyn_cast_or_null<Linear>(v.def());
-  if (!linear || linear->weights.size() != 1 || !linear->residual.empty())
+  if (!linear || linear->weights.size() != 1 || !linear->residual.empty() || !linear->norm.empty())
     return std::nullopt;
   if (addBias && (!linear->bias.empty() || !linear->result().hasOneUse()))
     return std::nullopt;

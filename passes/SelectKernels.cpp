@@ -13,18 +13,33 @@ namespace sinter {
 
 namespace {
 
+/// A matmul that norms its input.
+bool hasNorm(const Op &op) {
+  if (auto *linear = llvm::dyn_cast<Linear>(&op))
+    return !linear->norm.empty();
+  auto *swiglu = llvm::dyn_cast<SwigluLinear>(&op);
+  return swiglu && !swiglu->norm.empty();
+}
+
 /// templates/cpu has one kernel for each of these ops, under the op's own name.
 bool isServedByCpu(const Op &op) {
-  return llvm::isa<Embed, RmsNorm, HeadRmsNorm, Add, AddBias, AddRmsNorm, Linear, SiluMul, SwigluLinear, ApplyRope,
-                   AppendKv, RopeAppend, PagedAttention, LastTokens, Slice, Cast>(&op);
+  return !hasNorm(op) && llvm::isa<Embed, RmsNorm, HeadRmsNorm, Add, AddBias, AddRmsNorm, Linear, SiluMul, SwigluLinear,
+                                   ApplyRope, AppendKv, RopeAppend, PagedAttention, LastTokens, Slice, Cast>(&op);
+}
+
+/// templates/cuda has, for each of these ops, kernels among which codegen chooses by the number of rows.
+bool isServedByCuda(const Op &op) {
+  return llvm::isa<Embed, RmsNorm, Linear, SwigluLinear, RopeAttention, LastTokens>(&op);
 }
 
 } // namespace
 
 void selectKernels(Graph &graph, const PassOptions &options) {
-  bool isCpu = options.target == "cpu" || llvm::StringRef(options.target).starts_with("cpu:");
-  for (auto &op : graph.ops())
-    op->kernel = isCpu && isServedByCpu(*op) ? op->mnemonic().str() : "";
+  bool isCpu = llvm::StringRef(options.target).split(':').first == "cpu";
+  for (auto &op : graph.ops()) {
+    bool isServed = (isCpu && isServedByCpu(*op)) || (options.isCuda() && isServedByCuda(*op));
+    op->kernel = isServed ? op->mnemonic().str() : "";
+  }
 }
 
 } // namespace sinter
