@@ -178,6 +178,11 @@ __device__ __forceinline__ U32x4 loadL2x4(const void *p) {
   return v;
 }
 
+/// Asks for what lies at an address to be brought to L2.
+__device__ __forceinline__ void prefetchL2(const void *p) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(p) : "memory");
+}
+
 __device__ __forceinline__ void storeGlobal(void *p, U32x4 v) {
   asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }

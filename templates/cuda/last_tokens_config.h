@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What gathering the rows that logits are wanted of is specialised for.
+#pragma once
+#include "templates/cuda/layout.h"
+
+namespace sinter::cuda {
+
+/// y[s] = x[step.logitRows[s]]: bfloat16, x [T, hidden], y [S, hidden].
+struct LastTokensConfig {
+  int hidden = 0;  ///< a multiple of 8
+  int maxRows = 1; ///< S at most
+  int sms = 132;   ///< multiprocessors of the chip
+
+  constexpr int pieces() const { return hidden / 8; } ///< of 16 bytes, in a row
+  constexpr bool valid() const { return hidden > 0 && hidden % 8 == 0 && maxRows > 0 && sms > 0; }
+  constexpr int threads() const { return pieces() < 256 ? ceilDiv(pieces(), 32) * 32 : 256; }
+  constexpr int blocksPerSm() const { return 1; }
+  constexpr int grid() const { return maxRows < sms * 8 ? maxRows : sms * 8; }
+  constexpr int cluster() const { return 1; }
+  constexpr int sharedBytes() const { return 0; }
+  constexpr long long workspaceBytes() const { return 0; }
+  constexpr int counters() const { return 0; }
+  template <typename V>
+  constexpr void visit(V &&v) const {
+    v("hidden", hidden);
+    v("maxRows", maxRows);
+    v("sms", sms);
+  }
+};
+
+} // namespace sinter::cuda
