@@ -93,6 +93,11 @@ __device__ __forceinline__ void storePeer(u32 remote, float value) {
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(remote), "f"(value) : "memory");
 }
 
+/// As clusterBarrier(), for threads whose warps have diverged: all of the cluster's that have not exited.
+__device__ __forceinline__ void clusterBarrierDiverged() {
+  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
+}
+
 // --- programmatic dependent launch ----------------------------------------------------------------------------------
 
 /// Lets the next kernel of the stream start once every CTA of this one has said so. It exposes no data early.
@@ -233,6 +238,24 @@ __device__ __forceinline__ U32x2 loadTwoMatrices(u32 address) {
 __device__ __forceinline__ u32 transposeMatrix(u32 pair) {
   u32 v;
   asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(v) : "r"(pair));
+  return v;
+}
+
+/// Four 8 x 8 matrices of bfloat16: lane l gives the address of row l % 8 of matrix l / 8, and receives of each matrix
+/// the columns 2 (l % 4) and the next of row l / 4.
+__device__ __forceinline__ U32x4 loadMatrices(u32 row) {
+  U32x4 v;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(row)
+               : "memory");
+  return v;
+}
+
+/// As loadMatrices, two of them, rows given by lanes 0 to 15.
+__device__ __forceinline__ U32x2 loadTwoMatrices(u32 row) {
+  U32x2 v;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(row) : "memory");
   return v;
 }
 
