@@ -42,14 +42,18 @@ struct KernelLaunch {
   double flopsPerToken = 0; ///< multiply-adds count two
 };
 
-/// Everything codegen knows of a compiled step.
-struct LaunchPlan {
-  std::vector<KernelLaunch> launches;
+/// What codegen knows of a compiled step, whatever the target.
+struct StepPlan {
   WeightTable weights;
   uint64_t arenaBytes = 0;
   uint64_t kvBlockBytes = 0; ///< K and V of a block, one layer
   int64_t kvBlockTokens = 0;
   int64_t vocabSize = 0, numLayers = 0, hiddenSize = 0;
+};
+
+/// Of the CPU target: one list of launches.
+struct LaunchPlan : StepPlan {
+  std::vector<KernelLaunch> launches;
 };
 
 } // namespace sinter

@@ -2,8 +2,11 @@
 // Sizes, places and bytes of packed weights.
 #include "codegen/WeightTable.h"
 #include "codegen/cpu/PackLinear.h"
+#include "codegen/cuda/PackAtoms.h"
 #include "ir/Interpreter.h"
+#include "ir/Ops.h"
 #include "ir/Try.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
 
@@ -11,7 +14,7 @@ namespace sinter {
 
 namespace {
 
-constexpr uint64_t itemAlignment = 64; ///< a cache line, and the widest vector
+constexpr uint64_t itemAlignment = 128; ///< two cache lines: more than vectors, bulk copies and tensor maps ask for
 
 uint64_t sizeOf(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights) {
   const Type &type = weights[0]->type;
@@ -22,8 +25,15 @@ uint64_t sizeOf(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights
   case WeightItem::Layout::Vector:
     return type.numElements() * scalarSize(type.element.scalar());
   case WeightItem::Layout::Floats:
-  case WeightItem::Layout::Constant:
-    return type.numElements() * sizeof(float);
+  case WeightItem::Layout::Constant: {
+    uint64_t elements = 0;
+    for (const Value *w : weights)
+      elements += w->type.numElements();
+    return elements * sizeof(float);
+  }
+  case WeightItem::Layout::Atoms:
+  case WeightItem::Layout::SwigluAtoms:
+    return packedAtomBytes(weights);
   }
   llvm_unreachable("a layout without a size");
 }
@@ -48,6 +58,14 @@ llvm::Error packVector(const WeightTensor &tensor, ElementType element, llvm::Mu
   std::vector<float> values(tensor.type.numElements());
   TRY(tensor.readFloats(0, 1, values));
   storeAs(element, values, out.data());
+  return llvm::Error::success();
+}
+
+llvm::Error packFloats(llvm::ArrayRef<const WeightTensor *> tensors, llvm::MutableArrayRef<uint8_t> out) {
+  for (const WeightTensor *tensor : tensors) {
+    TRY(packVector(*tensor, Scalar::F32, out));
+    out = out.drop_front(tensor->type.numElements() * sizeof(float));
+  }
   return llvm::Error::success();
 }
 
@@ -100,9 +118,26 @@ llvm::Error packWeight(const WeightItem &item, const TensorLookup &find, llvm::M
     return packLinear(tensors, item.layout == WeightItem::Layout::Swiglu, out);
   case WeightItem::Layout::Vector:
     return packVector(*tensors[0], item.weights[0]->type.element, out);
+  case WeightItem::Layout::Atoms:
+  case WeightItem::Layout::SwigluAtoms:
+    return packAtoms(tensors, item.layout == WeightItem::Layout::SwigluAtoms, out);
   default:
-    return packVector(*tensors[0], Scalar::F32, out);
+    return packFloats(tensors, out);
   }
+}
+
+bool isNormWeight(const Value &weight) {
+  auto holds = [](const OperandMember &member, const Use *use) {
+    return llvm::any_of(member.uses(), [&](auto &slot) { return slot.get() == use; });
+  };
+  auto isNorm = [&](const Use *use) {
+    return llvm::TypeSwitch<const Op *, bool>(use->owner)
+        .Case<RmsNorm, HeadRmsNorm, AddRmsNorm>([&](auto *op) { return holds(op->weight, use); })
+        .Case<Linear, SwigluLinear>([&](auto *op) { return holds(op->norm, use); })
+        .Case<RopeAppend, RopeAttention>([&](auto *op) { return holds(op->qNorm, use) || holds(op->kNorm, use); })
+        .Default(false);
+  };
+  return llvm::any_of(weight.uses(), isNorm);
 }
 
 } // namespace sinter

@@ -13,8 +13,10 @@ struct WeightItem {
     Linear,   ///< panels of one matmul weight (codegen/cpu/PackLinear.h)
     Swiglu,   ///< panels of gate and up, alternating
     Vector,   ///< a row of its own element type
-    Floats,   ///< a row as float32
+    Floats,   ///< rows as float32, one after another
     Constant, ///< the value of a constant op
+    Atoms,       ///< matmul weights stacked along n, as the CUDA kernels stream them (templates/cuda/layout.h)
+    SwigluAtoms, ///< gate and up, eight rows of each in turn
   };
   Layout layout;
   llvm::SmallVector<const Value *, 2> weights; ///< or the constant op's result
@@ -34,6 +36,9 @@ private:
   std::vector<WeightItem> items;
   uint64_t end = 0;
 };
+
+/// A norm's weight, whose values lie around 1; not a bias, nor the weight of a matmul.
+bool isNormWeight(const Value &weight);
 
 /// Where an item's tensors are read from; null when the checkpoint has none of that name.
 using TensorLookup = std::function<const WeightTensor *(llvm::StringRef name)>;
