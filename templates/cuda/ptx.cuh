@@ -224,6 +224,16 @@ __device__ __forceinline__ U32x4 loadMatrices(u32 address) {
   return v;
 }
 
+/// Four such matrices, each transposed: of each, the elements 2 (l % 4) and the next of column l / 4.
+__device__ __forceinline__ U32x4 loadMatricesTransposed(u32 address) {
+  U32x4 v;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(address)
+               : "memory");
+  return v;
+}
+
 /// Two such matrices; the addresses of lanes from 16 on are not used.
 __device__ __forceinline__ U32x2 loadTwoMatrices(u32 address) {
   U32x2 v;
@@ -271,6 +281,13 @@ __device__ __forceinline__ void mma(float (&d)[4], U32x4 a, u32 b0, u32 b1) {
 
 __device__ __forceinline__ float lowBf16(u32 pair) { return __uint_as_float(pair << 16); }
 __device__ __forceinline__ float highBf16(u32 pair) { return __uint_as_float(pair & 0xffff0000u); }
+
+/// 2^v within 2 units in the last place; 0 for -inf.
+__device__ __forceinline__ float exp2Approx(float v) {
+  float e;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(v));
+  return e;
+}
 
 /// Two floats as a pair of bfloat16, rounded to nearest even.
 __device__ __forceinline__ u32 toBf16Pair(float low, float high) {
