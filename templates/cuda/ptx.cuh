@@ -251,24 +251,6 @@ __device__ __forceinline__ u32 transposeMatrix(u32 pair) {
   return v;
 }
 
-/// Four 8 x 8 matrices of bfloat16: lane l gives the address of row l % 8 of matrix l / 8, and receives of each matrix
-/// the columns 2 (l % 4) and the next of row l / 4.
-__device__ __forceinline__ U32x4 loadMatrices(u32 row) {
-  U32x4 v;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "r"(row)
-               : "memory");
-  return v;
-}
-
-/// As loadMatrices, two of them, rows given by lanes 0 to 15.
-__device__ __forceinline__ U32x2 loadTwoMatrices(u32 row) {
-  U32x2 v;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(row) : "memory");
-  return v;
-}
-
 // --- arithmetic -----------------------------------------------------------------------------------------------------
 
 /// d[16, 8] += a[16, 16] b[16, 8], bfloat16 to float32.
