@@ -184,7 +184,7 @@ private:
   }
 
   Error check(StepInput &in) {
-    record(in);
+    TRY(record(in));
     Evaluator evaluator(*input.step, weights, kv);
     std::vector<Tensor> parameters;
     for (auto &p : input.step->params()) {
@@ -196,7 +196,7 @@ private:
   }
 
   /// Runs the compiled step and keeps every result of every launch.
-  void record(StepInput &in) {
+  Error record(StepInput &in) {
     compiled.clear();
     rt::Step step = in.step();
     size_t index = 0;
@@ -210,8 +210,11 @@ private:
         compiled[results[r].get()] = readValue(type, at, rows);
       }
     });
-    executor->run(step);
+    std::vector<rt::SampleRow> rows(size_t(step.numLogits)); // no tokens
+    auto ran = executor->start(step, rows, false);
     executor->observe(nullptr);
+    TRY(toError(ran));
+    return toError(executor->finish());
   }
 
   /// Holds an op's compiled results to the interpreter's, and lets what follows start from the compiled ones.

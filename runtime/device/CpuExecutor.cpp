@@ -107,17 +107,31 @@ void CpuExecutor::resolve() {
     }
 }
 
-std::span<const float> CpuExecutor::run(const Step &step) {
+Result<void> CpuExecutor::start(const Step &step, std::span<const SampleRow> rows, bool) {
   assert(step.numTokens > 0 && step.numTokens <= plan.maxStepTokens && "tokens of a step");
   assert(step.numSeqs <= plan.maxSeqs && step.numLogits <= plan.maxStepLogits && "sequences or logits of a step");
+  assert(rows.size() == static_cast<size_t>(step.numLogits) && "a row for every row of logits");
   const Bucket *end = plan.buckets + plan.numBuckets;
   const Bucket *bucket =
       std::partition_point(plan.buckets, end, [&](const Bucket &b) { return b.maxTokens < step.numTokens; });
   assert(bucket != end && "the last bucket holds maxStepTokens");
   int32_t index = static_cast<int32_t>(bucket - plan.buckets);
   pool->run([&](const Worker &worker) { runLaunches(step, index, worker); });
-  return {reinterpret_cast<const float *>(logits.data()),
-          static_cast<size_t>(step.numLogits) * static_cast<size_t>(plan.vocabSize)};
+  const float *row = reinterpret_cast<const float *>(logits.data());
+  size_t vocab = static_cast<size_t>(plan.vocabSize);
+  tokens.clear();
+  for (size_t i = 0; i < rows.size(); ++i)
+    tokens.push_back(choose(rows[i], row + i * vocab));
+  result = {tokens, {row, static_cast<size_t>(step.numLogits) * vocab}};
+  return {};
+}
+
+int32_t CpuExecutor::choose(const SampleRow &row, const float *rowLogits) {
+  if (!row.params)
+    return -1;
+  static const TokenHistory none;
+  std::span<const float> all(rowLogits, static_cast<size_t>(plan.vocabSize));
+  return sampler.sample({all, *row.params, row.history ? *row.history : none, row.seed, row.index}).value_or(-1);
 }
 
 void CpuExecutor::runLaunches(const Step &step, int32_t bucketIndex, const Worker &worker) {

@@ -5,6 +5,7 @@
 #include "runtime/abi/Plan.h"
 #include "runtime/device/Executor.h"
 #include "runtime/device/Weights.h"
+#include "runtime/engine/Sampler.h"
 #include <functional>
 #include <memory>
 
@@ -37,8 +38,11 @@ public:
                                                      Weights weights, const CpuExecutorOptions &options = {});
 
   const ExecutorLimits &limits() const override { return limitsOfPlan; }
-  /// One dispatch of the team for the whole step. The caller keeps to limits().
-  std::span<const float> run(const Step &step) override;
+  int32_t depth() const override { return 1; }
+  /// One dispatch of the team for the whole step, then the choice of tokens: all is done when it returns. The caller
+  /// keeps to limits().
+  Result<void> start(const Step &step, std::span<const SampleRow> rows, bool wantLogits) override;
+  Result<StepResult> finish() override { return result; }
 
   ThreadPool &team() { return *pool; }
   /// Address space of arena, KV pools and logits; what is resident of it grows with use.
@@ -55,6 +59,7 @@ private:
   Result<void> allocate(const CpuExecutorOptions &options);
   void resolve();
   std::byte *address(const Arg &arg) const;
+  int32_t choose(const SampleRow &row, const float *rowLogits);
   void runLaunches(const Step &step, int32_t bucket, const Worker &worker);
 
   struct ResolvedBucket {
@@ -70,6 +75,9 @@ private:
   uint64_t kvLayerBytes = 0;
   std::vector<void *> pointers; ///< of all launches of all buckets, one after another
   std::vector<ResolvedBucket> buckets;
+  Sampler sampler;
+  std::vector<int32_t> tokens; ///< that the step has chosen
+  StepResult result;
   bool profiling = false;
   Observer observer;
 };

@@ -91,16 +91,21 @@ bool Engine::step() {
       slice.sequence->firstScheduled = start;
   const Step &flat = batch.build(slices, blocks.blockTokens());
   auto launched = Sequence::Clock::now();
-  const float *logits = executor.run(flat).data();
+  Result<StepResult> result = runStep(flat, slices);
   double ran = secondsSince(launched);
 
   ++counters.steps;
   counters.computedTokens += flat.numTokens;
-  for (const Slice &slice : slices)
-    scheduler.advance(slice);
-  for (const Slice &slice : slices) {
-    handleSlice(slice, logits);
-    logits += static_cast<size_t>(slice.logits) * executor.limits().vocabSize;
+  if (result) {
+    for (const Slice &slice : slices)
+      scheduler.advance(slice);
+    int32_t row = 0;
+    for (const Slice &slice : slices) {
+      handleSlice(slice, *result, row);
+      row += slice.logits;
+    }
+  } else {
+    failAll(result.error());
   }
   stepping = false;
   reap();
@@ -109,43 +114,68 @@ bool Engine::step() {
   return true;
 }
 
+Result<StepResult> Engine::runStep(const Step &step, const std::vector<Slice> &slices) {
+  bool wantLogits = false;
+  rows.clear();
+  for (const Slice &slice : slices) {
+    const Sequence &sequence = *slice.sequence;
+    rows.resize(rows.size() + slice.logits);
+    if (slice.samples)
+      rows.back() = {&sequence.request.sampling, &sequence.history, sequence.seed,
+                     static_cast<uint64_t>(sequence.numOutput())};
+    wantLogits |= slice.logits > 0 && sequence.wantsLogits();
+  }
+  if (auto started = executor.start(step, rows, wantLogits); !started)
+    return tl::unexpected(started.error());
+  return executor.finish();
+}
+
 void Engine::runUntilIdle() {
   while (step()) {
   }
 }
 
-/// What the step means for one sequence: its rows of logits start at `logits`.
-void Engine::handleSlice(const Slice &slice, const float *logits) {
+/// What the step means for one sequence: its rows start at `row`.
+void Engine::handleSlice(const Slice &slice, const StepResult &result, int32_t row) {
   Sequence &sequence = *slice.sequence;
   if (sequence.wantsAllLogits())
-    deliverLogits(sequence, slice, logits);
+    deliverLogits(sequence, slice, logitsOf(result, row, slice.logits));
   if (sequence.cancelRequested || sequence.remaining() > 0)
     return;
-  if (sequence.request.maxTokens == 0)
+  if (!slice.samples)
     return finish(sequence, FinishReason::Length);
-  size_t vocab = executor.limits().vocabSize;
-  sampleNext(sequence, {logits + (slice.logits - 1) * vocab, vocab});
+  int32_t last = row + slice.logits - 1;
+  appendToken(sequence, result.tokens[last], logitsOf(result, last, 1));
 }
 
-void Engine::deliverLogits(Sequence &sequence, const Slice &slice, const float *logits) {
+/// Empty when the step has no logits.
+std::span<const float> Engine::logitsOf(const StepResult &result, int32_t row, int32_t count) const {
+  size_t vocab = executor.limits().vocabSize;
+  return result.logits.empty() ? result.logits : result.logits.subspan(row * vocab, count * vocab);
+}
+
+void Engine::deliverLogits(Sequence &sequence, const Slice &slice, std::span<const float> logits) {
   size_t vocab = executor.limits().vocabSize;
   for (int32_t i = 0; i < slice.logits && !sequence.cancelRequested; ++i) {
     int32_t position = slice.start + slice.count - slice.logits + i;
     sequence.logitsDelivered = position + 1;
-    sequence.request.onLogits(position, {logits + i * vocab, vocab});
+    sequence.request.onLogits(position, logits.subspan(i * vocab, vocab));
   }
 }
 
-void Engine::sampleNext(Sequence &sequence, std::span<const float> logits) {
-  auto sample = sampler.sample({logits, sequence.request.sampling, sequence.history, sequence.seed,
-                                static_cast<uint64_t>(sequence.numOutput())});
-  if (!sample) {
-    sequence.completion.error = sample.error().message;
-    return finish(sequence, FinishReason::Error);
+void Engine::appendToken(Sequence &sequence, int32_t token, std::span<const float> logits) {
+  std::optional<int32_t> wanted = sequence.request.sampling.logprobs;
+  TokenLogprobs logprobs;
+  if (wanted || (token < 0 && !logits.empty())) {
+    auto report = reporter.report(logits, std::max(token, 0), wanted.value_or(0));
+    if (!report)
+      return finishWithError(sequence, report.error().message);
+    logprobs = std::move(*report);
   }
+  if (token < 0)
+    return finishWithError(sequence, "no token can be chosen: the model's logits are not finite");
   ++counters.generatedTokens;
-  const TokenLogprobs *logprobs = sample->logprobs ? &*sample->logprobs : nullptr;
-  FinishReason reason = sequence.append(sample->token, logprobs, endAfter(sequence, sample->token));
+  FinishReason reason = sequence.append(token, wanted ? &logprobs : nullptr, endAfter(sequence, token));
   if (reason != FinishReason::None)
     finish(sequence, reason);
 }
@@ -166,6 +196,19 @@ void Engine::finish(Sequence &sequence, FinishReason reason) {
   if (!sequence.cancelRequested)
     ended.push_back(sequence.id);
   sequence.finish(reason, Sequence::Clock::now());
+}
+
+void Engine::finishWithError(Sequence &sequence, std::string error) {
+  sequence.completion.error = std::move(error);
+  finish(sequence, FinishReason::Error);
+}
+
+/// Ends all requests, but not those that their callbacks submit.
+void Engine::failAll(const Error &error) {
+  RequestId end = nextId;
+  for (auto &[id, sequence] : sequences)
+    if (id < end && sequence->state != SequenceState::Finished)
+      finishWithError(*sequence, error.message);
 }
 
 /// Cancels what callbacks or the caller asked for and forgets what is finished. Callbacks of the former may cancel

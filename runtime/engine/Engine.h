@@ -6,7 +6,7 @@
 #pragma once
 #include "runtime/device/Executor.h"
 #include "runtime/engine/Batch.h"
-#include "runtime/engine/Sampler.h"
+#include "runtime/engine/Logprobs.h"
 #include "runtime/engine/Scheduler.h"
 #include <array>
 #include <map>
@@ -29,7 +29,7 @@ struct EngineStats {
   int64_t preemptions = 0, prefixHitTokens = 0, evictedBlocks = 0;
   int32_t running = 0, waiting = 0;
   int32_t blocksUsed = 0, blocksCached = 0, blocksFree = 0, blocksTotal = 0;
-  double executorSeconds = 0, hostSeconds = 0; ///< in Executor::run, and in the rest of step()
+  double executorSeconds = 0, hostSeconds = 0; ///< in the executor, and in the rest of step()
 };
 
 class Engine {
@@ -54,11 +54,15 @@ public:
 
 private:
   Result<void> check(const Request &request) const;
-  void handleSlice(const Slice &slice, const float *logits);
-  void deliverLogits(Sequence &sequence, const Slice &slice, const float *logits);
-  void sampleNext(Sequence &sequence, std::span<const float> logits);
+  Result<StepResult> runStep(const Step &step, const std::vector<Slice> &slices);
+  void handleSlice(const Slice &slice, const StepResult &result, int32_t row);
+  void deliverLogits(Sequence &sequence, const Slice &slice, std::span<const float> logits);
+  void appendToken(Sequence &sequence, int32_t token, std::span<const float> logits);
   FinishReason endAfter(const Sequence &sequence, int32_t token) const;
   void finish(Sequence &sequence, FinishReason reason);
+  void finishWithError(Sequence &sequence, std::string error);
+  void failAll(const Error &error);
+  std::span<const float> logitsOf(const StepResult &result, int32_t row, int32_t count) const;
   void reap();
 
   Executor &executor;
@@ -67,7 +71,8 @@ private:
   BlockManager blocks;
   Scheduler scheduler;
   Batch batch;
-  Sampler sampler;
+  std::vector<SampleRow> rows; ///< of a step, reused
+  LogprobReporter reporter;
   std::map<RequestId, std::unique_ptr<Sequence>> sequences; ///< not finished, or finished in this step
   std::vector<RequestId> ended; ///< finished or to be cancelled, each once; reaped after the step
   RequestId nextId = 1;

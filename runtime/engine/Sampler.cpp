@@ -8,15 +8,10 @@
 
 namespace sinter::rt {
 
-Result<Sample> Sampler::sample(const SampleInput &input) {
+Result<int32_t> Sampler::sample(const SampleInput &input) {
   const SamplingParams &params = input.params;
   if (auto scanned = row.scan(input.logits); !scanned)
     return tl::unexpected(scanned.error());
-  double logSum = 0;
-  if (params.logprobs) {
-    logSum = row.logSumExp();
-    row.largest(*params.logprobs, mostLikely);
-  }
   if (params.editsLogits()) {
     edited.assign(input.logits.begin(), input.logits.end());
     for (const LogitBias &bias : params.logitBias)
@@ -26,10 +21,7 @@ Result<Sample> Sampler::sample(const SampleInput &input) {
     if (auto scanned = row.scan(edited); !scanned)
       return tl::unexpected(scanned.error());
   }
-  Sample sample{choose(input), std::nullopt};
-  if (params.logprobs)
-    sample.logprobs = report(input, sample.token, logSum);
-  return sample;
+  return choose(input);
 }
 
 int32_t Sampler::choose(const SampleInput &input) {
@@ -108,17 +100,6 @@ int32_t Sampler::drawKept(double random) const {
     if ((sum += weights[i]) > random * total)
       return kept[i].token;
   return row.largest().token; // rounding: the draw was at the very end
-}
-
-TokenLogprobs Sampler::report(const SampleInput &input, int32_t token, double logSum) const {
-  auto logprob = [&](int32_t id) {
-    return TokenLogprob{id, static_cast<float>(static_cast<double>(input.logits[id]) - logSum)};
-  };
-  TokenLogprobs result{logprob(token), {}};
-  for (const Candidate &one : mostLikely)
-    if (std::isfinite(one.logit))
-      result.top.push_back(logprob(one.token));
-  return result;
 }
 
 } // namespace sinter::rt

@@ -2,21 +2,20 @@
 // Chooses the next token of a sequence from its logits.
 //
 // In this order, as vLLM does it:
-//   1. log-probabilities to report: log-softmax of the logits as the model made them
-//   2. logit bias is added
-//   3. repetition penalty (Hugging Face: over prompt and output), then frequency and presence penalties (OpenAI: over
+//   1. logit bias is added
+//   2. repetition penalty (Hugging Face: over prompt and output), then frequency and presence penalties (OpenAI: over
 //   output)
-//   4. temperature 0: the largest logit, the smallest id of equal ones; done
-//   5. logits / temperature
-//   6. min-p: tokens at least minP times as likely as the most likely stay
-//   7. top-k: of these the K most likely stay, equal ones by token id
-//   8. top-p: of these, renormalised, the smallest most likely set with a mass of at least topP stays; at least one
+//   3. temperature 0: the largest logit, the smallest id of equal ones; done
+//   4. logits / temperature
+//   5. min-p: tokens at least minP times as likely as the most likely stay
+//   6. top-k: of these the K most likely stay, equal ones by token id
+//   7. top-p: of these, renormalised, the smallest most likely set with a mass of at least topP stays; at least one
 //   token
-//   9. one draw from what is left, renormalised, with Philox(seed, index of the token in the output)
-// 6 to 8 each keep a prefix of the tokens sorted by likelihood, so only as much of that prefix is made as is needed.
+//   8. one draw from what is left, renormalised, with Philox(seed, index of the token in the output)
+// 5 to 7 each keep a prefix of the tokens sorted by likelihood, so only as much of that prefix is made as is needed.
 #pragma once
 #include "runtime/engine/Logits.h"
-#include "runtime/engine/Request.h"
+#include "runtime/engine/SamplingParams.h"
 #include "runtime/engine/TokenHistory.h"
 
 namespace sinter::rt {
@@ -29,16 +28,11 @@ struct SampleInput {
   uint64_t index; ///< of the token in the output
 };
 
-struct Sample {
-  int32_t token;
-  std::optional<TokenLogprobs> logprobs; ///< when params.logprobs is set
-};
-
 /// Not for several threads at once: it keeps its buffers.
 class Sampler {
 public:
-  /// An error when the logits are NaN or infinite where a choice depends on it.
-  Result<Sample> sample(const SampleInput &input);
+  /// The token; an error when the logits are NaN or infinite where a choice depends on it.
+  Result<int32_t> sample(const SampleInput &input);
 
 private:
   int32_t choose(const SampleInput &input);
@@ -47,13 +41,11 @@ private:
   double weigh(float scale);
   bool keepMass(double mass);
   int32_t drawKept(double random) const;
-  TokenLogprobs report(const SampleInput &input, int32_t token, double logSum) const;
 
   LogitsRow row;
   std::vector<float> edited;
-  std::vector<Candidate> kept;       ///< what is left of the distribution to draw from
-  std::vector<Candidate> mostLikely; ///< to report
-  std::vector<double> weights;       ///< of `kept`
+  std::vector<Candidate> kept; ///< what is left of the distribution to draw from
+  std::vector<double> weights; ///< of `kept`
 };
 
 } // namespace sinter::rt

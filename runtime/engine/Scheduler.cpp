@@ -104,7 +104,8 @@ bool Scheduler::addSlice(Sequence &sequence) {
     return false;
   tokenBudget -= count;
   logitBudget -= logits;
-  slices.push_back({&sequence, start, count, logits});
+  bool samples = start + count == sequence.length() && sequence.request.maxTokens > 0;
+  slices.push_back({&sequence, start, count, logits, samples});
   return true;
 }
 

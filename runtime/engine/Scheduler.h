@@ -27,6 +27,7 @@ struct SchedulerLimits {
 struct Slice {
   Sequence *sequence;
   int32_t start, count, logits;
+  bool samples; ///< the last of its rows of logits chooses the next token
 };
 
 class Scheduler {

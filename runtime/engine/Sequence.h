@@ -41,6 +41,8 @@ struct Sequence {
   Clock::time_point arrival, firstScheduled, firstToken;
 
   bool wantsAllLogits() const { return static_cast<bool>(request.onLogits); }
+  /// Logits, not only tokens chosen from them.
+  bool wantsLogits() const { return wantsAllLogits() || request.sampling.logprobs; }
   int32_t length() const { return static_cast<int32_t>(tokens.size()); }
   int32_t numOutput() const { return length() - promptLength; }
   /// Known tokens that are not computed yet: 1 while decoding, more in prefill and after a preemption.

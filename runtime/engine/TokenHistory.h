@@ -8,6 +8,11 @@ namespace sinter::rt {
 
 class TokenHistory {
 public:
+  struct Entry {
+    int32_t token;
+    int32_t outputCount; ///< how often it is in the output; 0: only in the prompt
+  };
+
   void addPrompt(std::span<const int32_t> tokens);
   void addOutput(int32_t token);
 
@@ -15,12 +20,11 @@ public:
   /// multiplied), then OpenAI's frequency and presence penalties on those of the output.
   void penalize(std::span<float> logits, const SamplingParams &params) const;
 
+  /// Sorted by token, each once.
+  std::span<const Entry> entries() const { return seen; }
+
 private:
-  struct Entry {
-    int32_t token;
-    int32_t outputCount;
-  };
-  std::vector<Entry> seen; ///< sorted by token, each once
+  std::vector<Entry> seen;
 };
 
 } // namespace sinter::rt

@@ -1,41 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model for testing the engine whose answers depend on every slot of its KV cache: it writes tokens and positions
 // through the block tables, as a kernel writes keys and values, and makes logits from a hash of the context that it
-// reads back. A wrong block, a stale slot, a token that was not recomputed: each changes the output.
+// reads back. A wrong block, a stale slot, a token that was not recomputed: each changes the output. A step is computed
+// when it is finished, as late as a device may.
 #pragma once
-#include "runtime/device/Executor.h"
-#include <algorithm>
+#include "FakeStep.h"
+#include "runtime/engine/Sampler.h"
 #include <cmath>
+#include <deque>
 #include <functional>
-#include <gtest/gtest.h>
-#include <set>
-#include <vector>
 
 namespace sinter::rt {
 
 class FakeExecutor : public Executor {
 public:
-  explicit FakeExecutor(const ExecutorLimits &limits)
-      : theLimits(limits), slots(static_cast<size_t>(limits.numKvBlocks) * limits.kvBlockTokens, Slot{-1, -1}) {}
+  explicit FakeExecutor(const ExecutorLimits &limits, int32_t depth = 1)
+      : theLimits(limits), theDepth(depth),
+        slots(static_cast<size_t>(limits.numKvBlocks) * limits.kvBlockTokens, Slot{-1, -1}) {}
+  ~FakeExecutor() override { EXPECT_TRUE(started.empty()) << "every step that is started is finished"; }
 
   const ExecutorLimits &limits() const override { return theLimits; }
+  int32_t depth() const override { return theDepth; }
 
-  std::span<const float> run(const Step &step) override {
-    checkShape(step);
-    write(step);
-    logits.resize(static_cast<size_t>(step.numLogits) * theLimits.vocabSize);
-    int32_t sequence = 0;
-    for (int32_t i = 0; i < step.numLogits; ++i) {
-      while (step.queryStart[sequence + 1] <= step.logitRows[i])
-        ++sequence;
-      answer(hashContext(step, sequence, step.positions[step.logitRows[i]] + 1), row(i));
-    }
-    ++steps;
-    maxTokensSeen = std::max(maxTokensSeen, step.numTokens);
-    maxSeqsSeen = std::max(maxSeqsSeen, step.numSeqs);
-    if (onStep)
-      onStep(step);
-    return logits;
+  Result<void> start(const Step &step, std::span<const SampleRow> rows, bool wantLogits) override {
+    EXPECT_LT(started.size(), static_cast<size_t>(theDepth));
+    if (numStarted++ == failingStart)
+      return fail("the device does not start");
+    checkShape(step, theLimits);
+    for (const FakeStep &running : started)
+      checkWritesApart(running.step, step, theLimits.kvBlockTokens);
+    EXPECT_EQ(rows.size(), static_cast<size_t>(step.numLogits));
+    started.emplace_back(step, rows, wantLogits);
+    return {};
+  }
+
+  Result<StepResult> finish() override {
+    EXPECT_FALSE(started.empty());
+    FakeStep step = std::move(started.front());
+    started.pop_front();
+    if (steps++ == failingFinish)
+      return fail("the device is lost");
+    step.resolve(tokens);
+    compute(step.step);
+    tokens.assign(step.rows.size(), -1);
+    for (size_t i = 0; i < tokens.size(); ++i)
+      if (const FakeStep::Row &wanted = step.rows[i]; wanted.sampled)
+        tokens[i] = sampler.sample({row(i), wanted.params, wanted.history, wanted.seed, wanted.index}).value_or(-1);
+    bool give = step.wantLogits || theDepth == 1;
+    return StepResult{tokens, give ? std::span<const float>(logits) : std::span<const float>()};
   }
 
   /// The hash that a context of these tokens has, computed without any cache.
@@ -55,6 +67,7 @@ public:
   };
   std::function<void(const Step &)> onStep;
   int64_t steps = 0;
+  int64_t failingStart = -1, failingFinish = -1; ///< which call, from 0
   int32_t maxTokensSeen = 0, maxSeqsSeen = 0;
 
 private:
@@ -67,8 +80,21 @@ private:
     return hash ^ (hash >> 29);
   }
 
-  std::span<float> row(int32_t i) {
-    return {logits.data() + static_cast<size_t>(i) * theLimits.vocabSize, static_cast<size_t>(theLimits.vocabSize)};
+  std::span<float> row(size_t i) { return std::span(logits).subspan(i * theLimits.vocabSize, theLimits.vocabSize); }
+
+  void compute(const Step &step) {
+    write(step);
+    logits.resize(static_cast<size_t>(step.numLogits) * theLimits.vocabSize);
+    int32_t sequence = 0;
+    for (int32_t i = 0; i < step.numLogits; ++i) {
+      while (step.queryStart[sequence + 1] <= step.logitRows[i])
+        ++sequence;
+      answer(hashContext(step, sequence, step.positions[step.logitRows[i]] + 1), row(i));
+    }
+    maxTokensSeen = std::max(maxTokensSeen, step.numTokens);
+    maxSeqsSeen = std::max(maxSeqsSeen, step.numSeqs);
+    if (onStep)
+      onStep(step);
   }
 
   size_t slotOf(const Step &step, int32_t sequence, int32_t position) const {
@@ -97,28 +123,14 @@ private:
     return hash;
   }
 
-  void checkShape(const Step &step) const {
-    EXPECT_GT(step.numTokens, 0);
-    EXPECT_LE(step.numTokens, theLimits.maxStepTokens);
-    EXPECT_LE(step.numSeqs, theLimits.maxSeqs);
-    EXPECT_LE(step.numLogits, theLimits.maxStepLogits);
-    EXPECT_EQ(step.queryStart[0], 0);
-    EXPECT_EQ(step.queryStart[step.numSeqs], step.numTokens);
-    for (int32_t s = 0; s < step.numSeqs; ++s) {
-      int32_t begin = step.queryStart[s], end = step.queryStart[s + 1];
-      EXPECT_LT(begin, end);
-      EXPECT_LE(step.contextLen[s], theLimits.maxSeqLen);
-      for (int32_t i = begin; i < end; ++i)
-        EXPECT_EQ(step.positions[i], step.contextLen[s] - (end - i));
-    }
-    EXPECT_TRUE(std::is_sorted(step.logitRows, step.logitRows + step.numLogits, std::less_equal<>()) ||
-                step.numLogits < 2);
-    EXPECT_TRUE(step.numLogits == 0 || step.logitRows[step.numLogits - 1] < step.numTokens);
-  }
-
   ExecutorLimits theLimits;
+  int32_t theDepth;
+  int64_t numStarted = 0;
   std::vector<Slot> slots;
+  std::deque<FakeStep> started;
+  std::vector<int32_t> tokens; ///< of the step that was finished last
   std::vector<float> logits;
+  Sampler sampler;
 };
 
 } // namespace sinter::rt

@@ -2,6 +2,7 @@
 // The sampler: each parameter's effect on small vectors, distributions over many draws, and its primitives against
 // plain code.
 #include "runtime/engine/Sampler.h"
+#include "runtime/engine/Logprobs.h"
 #include "runtime/engine/Philox.h"
 #include <algorithm>
 #include <cmath>
@@ -43,7 +44,7 @@ Draws drawMany(const Floats &logits, const SamplingParams &params, int64_t count
   for (int64_t i = 0; i < count; ++i) {
     auto sample = sampler.sample({logits, params, history, seed, static_cast<uint64_t>(i)});
     EXPECT_TRUE(sample);
-    ++draws.counts[sample->token];
+    ++draws.counts[*sample];
     ++draws.total;
   }
   return draws;
@@ -68,7 +69,7 @@ int32_t greedy(const Floats &logits, const SamplingParams &params, const TokenHi
   Sampler sampler;
   auto sample = sampler.sample({logits, params, history, 0, 0});
   EXPECT_TRUE(sample);
-  return sample->token;
+  return *sample;
 }
 
 const std::vector<double> kFive = {0.1, 0.4, 0.05, 0.25, 0.2};
@@ -202,28 +203,28 @@ TEST(Sampler, SeedsAreReproducibleAndDiffer) {
     Sampler sampler;
     std::vector<int32_t> tokens;
     for (uint64_t i = 0; i < 50; ++i)
-      tokens.push_back(sampler.sample({logits, params, history, seed, i})->token);
+      tokens.push_back(sampler.sample({logits, params, history, seed, i}).value());
     return tokens;
   };
   EXPECT_EQ(draw(1), draw(1));
   EXPECT_NE(draw(1), draw(2));
 }
 
-TEST(Sampler, LogprobsAreOfTheUnmodifiedLogits) {
-  Sampler sampler;
-  SamplingParams params{.temperature = 0.5f, .topK = 1, .logitBias = {{2, 10.0f}}, .logprobs = 2};
+TEST(Sampler, BiasComesBeforeTheChoice) { EXPECT_EQ(greedy(logitsOf(kFive), {.logitBias = {{2, 10.0f}}}), 2); }
+
+TEST(LogprobReporter, TheChosenAndTheMostLikely) {
+  LogprobReporter reporter;
   Floats logits = logitsOf(kFive);
-  auto sample = sampler.sample({logits, params, TokenHistory(), 0, 0});
-  ASSERT_TRUE(sample);
-  EXPECT_EQ(sample->token, 2);
-  ASSERT_TRUE(sample->logprobs);
-  EXPECT_NEAR(sample->logprobs->chosen.logprob, std::log(0.05), 1e-6);
-  ASSERT_EQ(sample->logprobs->top.size(), 2u);
-  EXPECT_EQ(sample->logprobs->top[0].token, 1);
-  EXPECT_NEAR(sample->logprobs->top[0].logprob, std::log(0.4), 1e-6);
-  EXPECT_EQ(sample->logprobs->top[1].token, 3);
-  params.logprobs = 0;
-  EXPECT_TRUE(sampler.sample({logits, params, TokenHistory(), 0, 0})->logprobs->top.empty());
+  auto logprobs = reporter.report(logits, 2, 2);
+  ASSERT_TRUE(logprobs);
+  EXPECT_NEAR(logprobs->chosen.logprob, std::log(0.05), 1e-6);
+  ASSERT_EQ(logprobs->top.size(), 2u);
+  EXPECT_EQ(logprobs->top[0].token, 1);
+  EXPECT_NEAR(logprobs->top[0].logprob, std::log(0.4), 1e-6);
+  EXPECT_EQ(logprobs->top[1].token, 3);
+  EXPECT_TRUE(reporter.report(logits, 2, 0)->top.empty());
+  logits[0] = NAN;
+  EXPECT_EQ(reporter.report(logits, 2, 0).error().message, "the model's logits are not finite: token 0 has nan");
 }
 
 TEST(Sampler, BadLogitsAreErrors) {
