@@ -199,6 +199,12 @@ __device__ __forceinline__ U32x4 loadConstant(const void *p) {
   return v;
 }
 
+__device__ __forceinline__ float loadConstantFloat(const float *p) {
+  float v;
+  asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(v) : "l"(p));
+  return v;
+}
+
 __device__ __forceinline__ U32x4 loadShared(u32 address) {
   U32x4 v;
   asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -250,6 +256,41 @@ __device__ __forceinline__ u32 transposeMatrix(u32 pair) {
   asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(v) : "r"(pair));
   return v;
 }
+
+// --- warpgroups, sm_90a --------------------------------------------------------------------------------------------
+
+/// Gives up registers, or takes some that others gave up, until each thread of the warpgroup has `Count`.
+template <int Count>
+__device__ __forceinline__ void releaseRegisters() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Count));
+}
+template <int Count>
+__device__ __forceinline__ void acquireRegisters() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Count));
+}
+
+/// Before the first wgmma, and whenever a register that one uses was written.
+__device__ __forceinline__ void wgmmaFence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+/// Ends a group of wgmmas.
+__device__ __forceinline__ void wgmmaCommit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+/// All but the latest `Pending` groups are complete.
+template <int Pending>
+__device__ __forceinline__ void wgmmaWait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Pending) : "memory");
+}
+
+/// Keeps the compiler from using registers of an asynchronous wgmma before this place, or from moving them.
+template <int N>
+__device__ __forceinline__ void pinRegisters(float (&registers)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+    asm volatile("" : "+f"(registers[i])::"memory");
+}
+
+/// What this thread wrote to shared memory is visible to bulk copies and wgmma.
+__device__ __forceinline__ void asyncProxyFence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // --- arithmetic -----------------------------------------------------------------------------------------------------
 
