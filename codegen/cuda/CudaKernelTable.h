@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The distinct kernels and tensor maps of a plan while it is made: equal calls, and equal maps, are held once.
+#pragma once
+#include "codegen/cuda/CudaLaunch.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/FormatVariadic.h"
+
+namespace sinter {
+
+class CudaKernelTable {
+public:
+  explicit CudaKernelTable(CudaLaunchPlan &plan) : plan(plan) {}
+
+  /// The index of the kernel that calls `function` with this config, added if it is new; `rows` only names it. An error
+  /// when the template cannot run so.
+  template <typename Config>
+  llvm::Expected<size_t> add(const Op &op, llvm::StringRef header, llvm::StringRef function, llvm::StringRef configName,
+                             const Config &config, int numArgs, int64_t rows) {
+    ConfigPrinter fields;
+    config.visit(fields);
+    if (!config.valid())
+      return llvm::createStringError(
+          llvm::formatv("no kernel '{0}' for: {1}; {2} {{{3}}", function, str(op), configName, fields.str()).str());
+    auto [found, isNew] = kernelOf.try_emplace((function + " " + fields.str()).str(), plan.kernels.size());
+    if (isNew)
+      plan.kernels.push_back({nameFor(function, rows), header, function, configName, fields.str().str(), &op, numArgs,
+                              config.threads(), config.blocksPerSm(), config.grid(), config.cluster(),
+                              config.sharedBytes()});
+    return found->second;
+  }
+
+  /// The argument that points to such a map; `Map` is a template's description of it.
+  template <typename Map>
+  rt::CudaArg tensorMap(rt::CudaArg base, const Map &map) {
+    rt::CudaTensorMap wanted{base, map.rank, {}, {}, {}, map.swizzle128};
+    for (int i = 0; i < map.rank; ++i) {
+      wanted.dims[i] = uint64_t(map.dims[i]);
+      wanted.box[i] = uint32_t(map.box[i]);
+      if (i)
+        wanted.strides[i - 1] = uint64_t(map.strides[i - 1]);
+    }
+    return {rt::CudaArgKind::TensorMap, indexOf(wanted)};
+  }
+
+private:
+  std::string nameFor(llvm::StringRef function, int64_t rows) const;
+  uint64_t indexOf(const rt::CudaTensorMap &map);
+
+  CudaLaunchPlan &plan;
+  std::map<std::string, size_t> kernelOf;
+};
+
+} // namespace sinter

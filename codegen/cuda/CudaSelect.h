@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Instruction selection of the CUDA target: ops to calls of templates/cuda, for every bucket of rows.
+#pragma once
+#include "codegen/cuda/CudaArch.h"
+#include "codegen/cuda/CudaLaunch.h"
+
+namespace sinter {
+
+struct CudaSelectOptions {
+  const CudaArch *arch = nullptr;
+  bool portable = false; ///< only what every architecture has: mma.sync and cp.async
+  int sms = 132;         ///< multiprocessors that grids are made for
+  int64_t maxSeqs = 256, maxSeqLen = 32768, maxStepTokens = 8192, maxStepLogits = 256;
+};
+
+/// The launches of a step. The graph is what the CUDA pipeline ends with. An error names the first op that no template
+/// serves, and why.
+llvm::Expected<CudaLaunchPlan> selectCuda(const Graph &step, const CudaSelectOptions &options);
+
+} // namespace sinter
