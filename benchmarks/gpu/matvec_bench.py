@@ -68,13 +68,13 @@ class Bench:
         copies = max(2, min(64, -(-ROTATED // size)))
         weights = self.random(copies, size // 2)
         x, y = self.random(config.tokens * config.k, scale=1), self.random(config.tokens * config.n * 2)
-        norm, residual = self.random(config.k, scale=1), self.random(config.tokens * config.n * 2)
+        norm, residual = self.random(config.k, scale=1).float(), self.random(config.tokens * config.n * 2)
         self.torch.cuda.synchronize()
 
         def work():
             for i in range(copies):
-                kernel.launch([weights[i].data_ptr(), x.data_ptr(), norm.data_ptr(), residual.data_ptr(),
-                               y.data_ptr()], overlap)
+                kernel.launch([weights[i].data_ptr(), x.data_ptr(), y.data_ptr(), norm.data_ptr(), 0, 0,
+                               residual.data_ptr()], overlap)
         time = self.median(self.gpu.graph(work)) / copies * 1e3
         kernel.unload()
         return time
@@ -109,7 +109,7 @@ class Bench:
         kernels = [self.kernel(config) for config in configs]
         weights = [[self.random(c.weight_bytes() // 2) for c in configs[:-1]] for _ in range(model.layers)]
         head = self.random(configs[-1].weight_bytes() // 2)
-        norm = self.random(model.hidden, scale=1)
+        norm = self.random(model.hidden, scale=1).float()
         stream = torch.empty(tokens * model.hidden, dtype=torch.bfloat16, device="cuda")
         start = self.random(tokens * model.hidden, scale=1)
         qkv = torch.empty(tokens * configs[0].n, dtype=torch.bfloat16, device="cuda")
@@ -118,9 +118,10 @@ class Bench:
         launches = []
         for layer in weights:
             for i, (x, y) in enumerate(((stream, qkv), (qkv, stream), (stream, inner), (inner, stream))):
-                launches.append((kernels[i], [layer[i].data_ptr(), x.data_ptr(), norm.data_ptr(), stream.data_ptr(),
-                                              y.data_ptr()]))
-        launches.append((kernels[4], [head.data_ptr(), stream.data_ptr(), norm.data_ptr(), 0, logits.data_ptr()]))
+                launches.append((kernels[i], [layer[i].data_ptr(), x.data_ptr(), y.data_ptr(), norm.data_ptr(), 0, 0,
+                                              stream.data_ptr()]))
+        launches.append((kernels[4], [head.data_ptr(), stream.data_ptr(), logits.data_ptr(), norm.data_ptr(), 0, 0,
+                                      0]))
         size = head.nbytes + sum(w.nbytes for layer in weights for w in layer)
         times, results = {}, []
         for overlap in overlaps:

@@ -6,11 +6,9 @@
 // tile's columns may be shared by the CTAs of a cluster, whose sums meet in shared memory. All sums are taken in a
 // fixed order: the same input gives the same bits.
 //
-// An emitted kernel is the call, and its launch is what the configuration says:
-//   extern "C" __global__ void __launch_bounds__(config.threads(), 1) __cluster_dims__(config.split) k(MatvecArgs a) {
-//     matvec<config>(a);
-//   }
-// with a grid of config.grid() CTAs and planOf(config).bytes of dynamic shared memory.
+// An emitted kernel is the call, and its launch is what the configuration says. Its arguments:
+//   0 weight, 1 x bf16[tokens, k], 2 y[tokens, n], 3 norm weight f32[k], 4 bias f32[n] (SwiGLU: the gate's),
+//   5 the up projection's bias f32[n], 6 residual[tokens, n]
 #pragma once
 #include "templates/cuda/matvec_consume.cuh"
 #include "templates/cuda/matvec_finish.cuh"
@@ -31,46 +29,58 @@ __device__ void matvecLoad(MatvecWriter<C> &writer, const void *weight, MatvecRa
       writer.push(tile + at * blockBytes, chunkBlocks<C>(slice, at) * blockBytes, policy);
 }
 
-/// The whole kernel, once.
+/// The barriers of a CTA, made ready.
 template <MatvecConfig C>
-__device__ void matvec(const MatvecArgs &args) {
-  static_assert(valid(C));
-  constexpr MatvecPlan P = planOf(C);
-  extern __shared__ __align__(128) char shared[];
-  u32 base = sharedAddress(shared);
-  MatvecRing<C> ring{base, base + P.barriers};
-  SumBuffers<C> buffers{ring.barriers + 2 * C.slots * 8};
-  u32 gathered = buffers.barriers + 4 * 8;
-  if (threadIdx.x == 0) {
-    ring.init(C.warps);
-    buffers.init();
-    barrierInit(gathered, C.split);
-    barrierInitFence();
+struct MatvecBarriers {
+  MatvecRing<C> ring;
+  SumBuffers<C> buffers;
+  u32 gathered; ///< expects one arrival from each CTA of the cluster
+
+  __device__ __forceinline__ explicit MatvecBarriers(u32 shared)
+      : ring{shared, shared + planOf(C).barriers}, buffers{ring.barriers + 2 * C.slots * 8},
+        gathered(buffers.barriers + 4 * 8) {
+    if (threadIdx.x == 0) {
+      ring.init(C.warps);
+      buffers.init();
+      barrierInit(gathered, C.split);
+      barrierInitFence();
+    }
+    // Of a cluster, every CTA must have its barriers before another arrives at them.
+    if constexpr (C.split > 1)
+      clusterBarrier();
+    else
+      __syncthreads();
   }
-  // Of a cluster, every CTA must have its barriers before another arrives at them.
-  if constexpr (C.split > 1)
-    clusterBarrier();
-  else
-    __syncthreads();
+};
+
+/// The whole kernel, once.
+template <MatvecConfig C, int N>
+__device__ void matvec(const rt::CudaStep &, const rt::CudaArgs<N> &pointers) {
+  static_assert(valid(C));
+  extern __shared__ __align__(128) char shared[];
+  MatvecArgs args(pointers);
+  MatvecBarriers<C> barriers(sharedAddress(shared));
   if (C.triggerAtEntry && threadIdx.x == 0)
     launchDependents();
-  u32 rank = C.split > 1 ? clusterRank() : 0;
-  MatvecRange range = rangeOf<C>(int(blockIdx.x) / C.split, rank);
+  MatvecRange range = rangeOf<C>(int(blockIdx.x) / C.split, C.split > 1 ? clusterRank() : 0);
   int thread = int(threadIdx.x);
   if (thread < C.consumers()) {
-    MatvecReader<C> reader{ring};
+    MatvecReader<C> reader{barriers.ring};
     stageNorm<C>(shared, args, range.rank);
     waitForPrerequisites();
-    matvecConsume<C>(reader, args, shared, buffers, range);
+    matvecConsume<C>(reader, args, shared, barriers.buffers, range);
   } else if (thread < C.consumers() + C.finishers()) {
     waitForPrerequisites();
-    matvecFinish<C>(args, shared, buffers, gathered, range);
+    matvecFinish<C>(args, shared, barriers.buffers, barriers.gathered, range);
   } else if (thread == C.consumers() + C.finishers()) {
-    MatvecWriter<C> writer{ring};
+    MatvecWriter<C> writer{barriers.ring};
     matvecLoad<C>(writer, args.weight, range);
     if (!C.triggerAtEntry)
       launchDependents();
   }
+  // No CTA may end while another still stores to its shared memory.
+  if constexpr (C.split > 1)
+    clusterBarrierDiverged();
 }
 
 } // namespace sinter::cuda

@@ -6,26 +6,32 @@
 
 namespace sinter::cuda {
 
+/// Where the weights of the norm for piece `piece`, 8 columns, of the slice lie: the first or the second four.
+template <MatvecConfig C>
+__device__ __forceinline__ u32 normAddress(u32 shared, int piece, int half) {
+  constexpr MatvecPlan P = planOf(C);
+  return shared + P.norm + (half * P.sliceBlocks * 8 + piece) * 16;
+}
+
 /// Puts this CTA's slice of the norm's weight into shared memory. Before the wait for earlier kernels.
 template <MatvecConfig C>
 __device__ void stageNorm(char *shared, const MatvecArgs &args, u32 rank) {
   if constexpr (C.norm) {
-    constexpr MatvecPlan P = planOf(C);
     MatvecSlice slice = sliceOf<C>(rank);
-    u32 target = sharedAddress(shared) + P.norm;
-    for (int group = int(threadIdx.x); group < slice.count * 4; group += C.consumers()) {
-      int column = slice.first * blockColumns + group * 8;
-      storeShared(target + group * 16, column < C.k ? loadConstant(args.normWeight + column) : U32x4{});
+    for (int quad = int(threadIdx.x); quad < slice.count * 16; quad += C.consumers()) {
+      int column = slice.first * blockColumns + quad * 4;
+      storeShared(normAddress<C>(sharedAddress(shared), quad / 2, quad % 2),
+                  column < C.k ? loadConstant(args.normWeight + column) : U32x4{});
     }
     namedBarrier(3, C.consumers());
   }
 }
 
 /// x * w for a pair of bfloat16; adds the squares of x.
-__device__ __forceinline__ u32 scalePair(u32 x, u32 w, float &squares) {
+__device__ __forceinline__ u32 scalePair(u32 x, u32 w0, u32 w1, float &squares) {
   float low = lowBf16(x), high = highBf16(x);
   squares += low * low + high * high;
-  return toBf16Pair(low * lowBf16(w), high * highBf16(w));
+  return toBf16Pair(low * __uint_as_float(w0), high * __uint_as_float(w1));
 }
 
 /// The pieces of 16 bytes of the activations that a thread fetches and, with a norm, scales: tokens of its team of
@@ -36,8 +42,8 @@ __device__ __forceinline__ void eachPiece(MatvecSlice slice, F each) {
   constexpr int lanes = P.tokenWarps * 32;
   int lane = int(threadIdx.x) % lanes;
 #pragma unroll
-  for (int round = 0; round < ceilDiv(P.sliceBlocks * 4, lanes); ++round)
-    if (int piece = round * lanes + lane; piece < slice.count * 4)
+  for (int round = 0; round < ceilDiv(P.sliceBlocks * 8, lanes); ++round)
+    if (int piece = round * lanes + lane; piece < slice.count * 8)
       each(piece);
 }
 
@@ -65,9 +71,10 @@ __device__ __forceinline__ void scaleActivations(char *shared, MatvecSlice slice
     float squares = 0;
     eachPiece<C>(slice, [&](int piece) {
       u32 at = base + P.activations + token * P.activationStride + piece * 16;
-      U32x4 x = loadShared(at), w = loadShared(base + P.norm + piece * 16);
-      storeShared(at, {scalePair(x.x, w.x, squares), scalePair(x.y, w.y, squares), scalePair(x.z, w.z, squares),
-                       scalePair(x.w, w.w, squares)});
+      U32x4 x = loadShared(at);
+      U32x4 w = loadShared(normAddress<C>(base, piece, 0)), v = loadShared(normAddress<C>(base, piece, 1));
+      storeShared(at, {scalePair(x.x, w.x, w.y, squares), scalePair(x.y, w.z, w.w, squares),
+                       scalePair(x.z, v.x, v.y, squares), scalePair(x.w, v.z, v.w, squares)});
     });
 #pragma unroll
     for (int offset = 16; offset; offset /= 2)

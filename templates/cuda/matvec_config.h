@@ -10,10 +10,16 @@ enum class MatvecEpilogue : unsigned char {
   Residual, ///< y += residual [tokens, n], of y's element type; y itself may be the residual
   SwiGlu,   ///< y = silu(gate) * up, the weight packed by packGateUp
 };
+constexpr const char *nameOf(MatvecEpilogue e) {
+  return e == MatvecEpilogue::None       ? "MatvecEpilogue::None"
+         : e == MatvecEpilogue::Residual ? "MatvecEpilogue::Residual"
+                                         : "MatvecEpilogue::SwiGlu";
+}
 
 enum class MatvecOut : unsigned char { Bf16, F32 };
+constexpr const char *nameOf(MatvecOut o) { return o == MatvecOut::Bf16 ? "MatvecOut::Bf16" : "MatvecOut::F32"; }
 
-/// y[t, i] = epilogue(sum_k x[t, k] * w[i, k]), x bfloat16, w packed by pack_weight.h, sums in float32.
+/// y[t, i] = epilogue(sum_k x[t, k] * w[i, k] + bias[i]), x bfloat16, w packed by pack_weight.h, sums in float32.
 /// With norm, x stands for x * rsqrt(mean(x^2) + eps) * normWeight: the weight is applied on load (one rounding to
 /// bfloat16), the factor, one a token, to the sums.
 struct MatvecConfig {
@@ -23,17 +29,18 @@ struct MatvecConfig {
   MatvecEpilogue epilogue = MatvecEpilogue::None;
   MatvecOut out = MatvecOut::Bf16;
   bool norm = false;
+  bool bias = false; ///< for SwiGlu: one of the gate's, one of the up projection's
   float eps = 1e-6f;
 
   // How it runs. tuned() fills what is 0.
   int split = 0;              ///< CTAs, one cluster, that share the columns of a tile: 1, 2, 4 or 8
   int clusters = 0;           ///< the grid is split * clusters; tiles are spread over clusters
-  int chunkBlocks = 0;        ///< blocks, of 1 KiB, of the longest bulk copy
+  int chunkBlocks = 0;        ///< blocks, of 2 KiB, of the longest bulk copy
   int slots = 0;              ///< of the ring, chunkBlocks each
   int outstanding = 0;        ///< copies in flight
-  int perSm = 0;              ///< CTAs of one grid on an SM, at most; it only guides tuned()
+  int perSm = 0;              ///< CTAs of one grid on an SM, at most
   int warps = 8;              ///< that consume
-  int finishWarps = 4;        ///< that sum what those leave of a tile, while they go on with the next
+  int finishWarps = 0;        ///< that sum what those leave of a tile, while they go on with the next
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
 
   constexpr int tileOutputs() const { return epilogue == MatvecEpilogue::SwiGlu ? 8 : tileRows; }
@@ -41,9 +48,36 @@ struct MatvecConfig {
   constexpr int blocks() const { return blocksOf(k); }
   constexpr int consumers() const { return warps * 32; }
   constexpr int finishers() const { return finishWarps * 32; }
-  constexpr int threads() const { return consumers() + finishers() + 32; } ///< the last warp loads
-  constexpr int grid() const { return split * clusters; }
   constexpr int outBytes() const { return out == MatvecOut::F32 ? 4 : 2; }
+
+  constexpr int threads() const { return consumers() + finishers() + 32; } ///< the last warp loads
+  constexpr int blocksPerSm() const { return perSm; }
+  constexpr int grid() const { return split * clusters; }
+  constexpr int cluster() const { return split; }
+  constexpr int sharedBytes() const;
+  constexpr long long workspaceBytes() const { return 0; }
+  constexpr int counters() const { return 0; }
+
+  template <typename V>
+  constexpr void visit(V &&v) const {
+    v("n", n);
+    v("k", k);
+    v("tokens", tokens);
+    v("epilogue", epilogue);
+    v("out", out);
+    v("norm", norm);
+    v("bias", bias);
+    v("eps", eps);
+    v("split", split);
+    v("clusters", clusters);
+    v("chunkBlocks", chunkBlocks);
+    v("slots", slots);
+    v("outstanding", outstanding);
+    v("perSm", perSm);
+    v("warps", warps);
+    v("finishWarps", finishWarps);
+    v("triggerAtEntry", triggerAtEntry);
+  }
 };
 
 inline constexpr int sharedPerCta = 232448; ///< bytes, sm_90
@@ -61,12 +95,11 @@ struct MatvecPlan {
   int threadEntries;    ///< of them, at most, a thread
   int tokenWarps;       ///< warps that load one token's activations
   int activationStride; ///< bytes from token to token
-  int norm, activations, partials, peers, squares, peerSquares, barriers, bytes;
+  int tokenGroup;       ///< of the 8 columns of an mma, those that tokens fill: see matvec_consume.cuh
+  int parts;            ///< partial sums of an output that a warp leaves: 8 / tokenGroup
+  int partialStride;    ///< floats from token to token in them, padded so that a warp's stores meet no bank twice
+  int activations, norm, partials, peers, squares, peerSquares, barriers, bytes;
 };
-
-/// Floats from token to token in a warp's partial sums of a tile: 16, padded so that a warp's stores meet no bank
-/// twice.
-inline constexpr int partialStride = 20;
 
 constexpr MatvecPlan planOf(const MatvecConfig &c) {
   MatvecPlan p{};
@@ -82,25 +115,26 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   p.tokenWarps = c.warps;
   for (int t = 1; t < c.tokens && p.tokenWarps > 1; t *= 2)
     p.tokenWarps /= 2;
-  // Rows of eight lanes lie half the banks apart.
-  p.activationStride = ceilDiv(p.sliceBlocks * blockColumns * 2, 128) * 128 + 64;
+  // The same piece of 16 bytes of eight tokens lies in eight different sets of banks.
+  p.activationStride = p.sliceBlocks * blockColumns * 2 + 16;
+  p.tokenGroup = c.tokens <= 2 ? 2 : c.tokens <= 4 ? 4 : 8;
+  p.parts = 8 / p.tokenGroup;
+  p.partialStride = tileRows * p.parts + (p.parts == 1 ? 4 : p.parts == 2 ? 8 : 0);
   int at = c.slots * p.chunkBlocks * blockBytes;
-  p.norm = at;
-  at += c.norm ? p.sliceBlocks * blockColumns * 2 : 0;
   p.activations = at;
   at += c.tokens * p.activationStride;
-  p.partials = at;
-  at += 2 * c.warps * c.tokens * partialStride * 4;
-  p.peers = at;
-  at += c.split > 1 ? 2 * p.groupTiles * c.tokens * tileRows * 4 : 0;
-  p.squares = at;
-  at += c.tokens * p.tokenWarps * 4;
-  p.peerSquares = at;
-  at += c.split * c.tokens * 4;
-  p.barriers = ceilDiv(at, 16) * 16;
+  // The norm's weight is read for the last time before this CTA writes its first sum. Other CTAs may be ahead.
+  p.norm = p.partials = at;
+  int partials = 2 * c.warps * c.tokens * p.partialStride * 4, weights = c.norm ? p.sliceBlocks * blockColumns * 4 : 0;
+  p.peers = at + (partials > weights ? partials : weights);
+  p.squares = p.peers + (c.split > 1 ? 2 * p.groupTiles * c.tokens * tileRows * 4 : 0);
+  p.peerSquares = p.squares + c.tokens * p.tokenWarps * 4;
+  p.barriers = ceilDiv(p.peerSquares + c.split * c.tokens * 4, 16) * 16;
   p.bytes = p.barriers + (2 * c.slots + 5) * 8;
   return p;
 }
+
+constexpr int MatvecConfig::sharedBytes() const { return planOf(*this).bytes; }
 
 constexpr bool valid(const MatvecConfig &c) {
   bool split = c.split == 1 || c.split == 2 || c.split == 4 || c.split == 8;
@@ -124,7 +158,7 @@ constexpr int clustersOf(int size, int sms) { return size <= 2 ? sms / size : (s
 /// only as far as the activations must be to fit. Rings are as deep as lets two CTAs share an SM, since the next
 /// kernel's copies start while this one ends; where they are deep enough then, a grid has two CTAs an SM itself.
 constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
-  c.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 16;
+  c.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 8;
   c.finishWarps = c.finishWarps ? c.finishWarps : c.tokens > 8 ? 8 : 4;
   for (int split = c.split ? c.split : 1; split <= (c.split ? c.split : 8); split *= 2) {
     MatvecConfig t = c;

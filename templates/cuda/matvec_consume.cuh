@@ -5,53 +5,109 @@
 
 namespace sinter::cuda {
 
-/// Two sums of every 16 x 8 piece of a tile, one for each fragment of a block, so that mmas follow each other
-/// unchained.
-template <int Columns>
+/// The mmas of a block are one for every 16 of its 64 columns. With at most 4 tokens their sums are kept apart: see
+/// loadTokens(). Else two sums take turns, so that mmas follow each other unchained.
+template <MatvecConfig C>
 struct TileSums {
-  float part[2][Columns][4] = {};
+  static constexpr int parts = planOf(C).parts;
+  static constexpr int count = parts == 1 ? 2 : parts, columns = ceilDiv(C.tokens, 8);
+  float part[count][columns][4] = {};
+
+  /// The sums that the mma of columns 16 step .. goes to.
+  __device__ static constexpr int partOf(int step) { return parts == 1 ? step % 2 : step * parts / 4; }
 
   __device__ __forceinline__ void fold() {
+    if constexpr (parts == 1)
 #pragma unroll
-    for (int column = 0; column < Columns; ++column)
+      for (int column = 0; column < columns; ++column)
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        part[0][column][i] += part[1][column][i];
+        for (int i = 0; i < 4; ++i)
+          part[0][column][i] += part[1][column][i];
   }
 };
 
-/// One chunk: `blocks` blocks at `chunk`, of which a warp takes every C.warps-th; `activations` is where the columns of
-/// the chunk start for this lane.
-template <MatvecConfig C, int Columns>
-__device__ __forceinline__ void consumeChunk(TileSums<Columns> &sums, u32 chunk, int blocks, u32 activations) {
+/// The B operands of a block: `registers` of them are loaded, of which an mma takes two.
+///
+/// An mma multiplies 8 columns, but a weight needs its token in only one of them, whichever. So with a group of G = 2
+/// or 4 tokens, column c has token c % G and the columns of the block that the (c / G)-th part of its mmas need: G
+/// matrices of 8 x 8, in place of 8, serve all four. In the sums of a part the other columns are of no use.
+template <MatvecConfig C>
+struct TokenOperand {
+  static constexpr int group = planOf(C).tokenGroup;
+  u32 registers[group];
+
+  /// This lane's row of the first matrices it loads, in bytes from the first token's first column.
+  __device__ static __forceinline__ u32 rowOffset(int column) {
+    int lane = int(threadIdx.x % 32), row = lane % 8, matrix = lane / 8 % (group < 4 ? group : 4);
+    int token = column * 8 + row % group;
+    return (token < C.tokens ? token : C.tokens - 1) * planOf(C).activationStride + (row / group * group + matrix) * 16;
+  }
+
+  __device__ __forceinline__ void load(u32 row) {
+    if constexpr (group == 2) {
+      U32x2 v = loadTwoMatrices(row);
+      registers[0] = v.x, registers[1] = v.y;
+    } else {
+#pragma unroll
+      for (int i = 0; i < group; i += 4) {
+        U32x4 v = loadMatrices(row + i * 16);
+        registers[i] = v.x, registers[i + 1] = v.y, registers[i + 2] = v.z, registers[i + 3] = v.w;
+      }
+    }
+  }
+};
+
+/// Where this lane's rows lie: of the weight in a block, for each mma; of the activations, for each 8 tokens.
+template <MatvecConfig C>
+struct MatvecLane {
+  u32 weight[4], activations[TileSums<C>::columns];
+
+  __device__ __forceinline__ explicit MatvecLane(u32 firstActivation) {
+    int lane = int(threadIdx.x % 32), row = lane % 8, atom = lane / 8 % 2;
+#pragma unroll
+    for (int step = 0; step < 4; ++step)
+      weight[step] = atom * atomBytes + 2 * atomIndex(row, (step * 2 + lane / 16) * 8);
+#pragma unroll
+    for (int column = 0; column < TileSums<C>::columns; ++column)
+      activations[column] = firstActivation + TokenOperand<C>::rowOffset(column);
+  }
+};
+
+/// One chunk: `blocks` blocks at `chunk`, of which a warp takes every C.warps-th, from block `first` of the slice on.
+template <MatvecConfig C>
+__device__ __forceinline__ void consumeChunk(TileSums<C> &sums, const MatvecLane<C> &lane, u32 chunk, int blocks,
+                                             int first) {
   constexpr MatvecPlan P = planOf(C);
-  int warp = int(threadIdx.x / 32), lane = int(threadIdx.x % 32), g = lane / 4;
+  int warp = int(threadIdx.x / 32);
 #pragma unroll
   for (int i = 0; i < ceilDiv(P.chunkBlocks, C.warps); ++i) {
     int block = i * C.warps + warp;
     if (block >= blocks)
       break;
-    U32x4 a0 = loadShared(chunk + block * blockBytes + lane * 16);
-    U32x4 a1 = loadShared(chunk + block * blockBytes + fragmentBytes + lane * 16);
+    U32x4 weight[4];
 #pragma unroll
-    for (int column = 0; column < Columns; ++column) {
-      U32x4 x{};
-      if (column * 8 + g < C.tokens)
-        x = loadShared(activations + column * 8 * P.activationStride + block * blockColumns * 2);
-      mma(sums.part[0][column], a0, x.x, x.y);
-      mma(sums.part[1][column], a1, x.z, x.w);
+    for (int step = 0; step < 4; ++step)
+      weight[step] = loadMatrices(chunk + block * blockBytes + lane.weight[step]);
+#pragma unroll
+    for (int column = 0; column < TileSums<C>::columns; ++column) {
+      TokenOperand<C> x;
+      x.load(lane.activations[column] + (first + block) * blockColumns * 2);
+#pragma unroll
+      for (int step = 0; step < 4; ++step)
+        mma(sums.part[TileSums<C>::partOf(step)][column], weight[step], x.registers[2 * step % x.group],
+            x.registers[2 * step % x.group + 1]);
     }
   }
 }
 
 /// One tile's slice, chunk after chunk.
-template <MatvecConfig C, int Columns>
-__device__ __forceinline__ void consumeTile(MatvecReader<C> &reader, TileSums<Columns> &sums, u32 activations,
+template <MatvecConfig C>
+__device__ __forceinline__ void consumeTile(MatvecReader<C> &reader, TileSums<C> &sums, const MatvecLane<C> &lane,
                                             MatvecSlice slice) {
   constexpr MatvecPlan P = planOf(C);
 #pragma unroll 1
-  for (int chunk = 0, at = 0; chunk < P.chunksPerTile; ++chunk, at += P.chunkBlocks) {
-    consumeChunk<C>(sums, reader.wait(), chunkBlocks<C>(slice, at), activations + at * blockColumns * 2);
+  for (int chunk = 0, first = 0; chunk < P.chunksPerTile; ++chunk, first += P.chunkBlocks) {
+    consumeChunk<C>(sums, lane, reader.wait(), chunkBlocks<C>(slice, first), first);
     reader.release(threadIdx.x % 32);
   }
   sums.fold();
@@ -61,17 +117,15 @@ __device__ __forceinline__ void consumeTile(MatvecReader<C> &reader, TileSums<Co
 template <MatvecConfig C>
 __device__ void matvecConsume(MatvecReader<C> &reader, const MatvecArgs &args, char *shared, SumBuffers<C> buffers,
                               MatvecRange range) {
-  constexpr MatvecPlan P = planOf(C);
-  int lane = int(threadIdx.x % 32);
+  MatvecLane<C> lane(sharedAddress(shared) + planOf(C).activations);
+  MatvecSlice slice = sliceOf<C>(range.rank);
   loadActivations<C>(shared, args, range.rank);
   activationsReady<C>();
-  u32 activations = sharedAddress(shared) + P.activations + lane / 4 * P.activationStride + lane % 4 * 16;
-  MatvecSlice slice = sliceOf<C>(range.rank);
   for (int tile = range.begin; tile < range.end; ++tile) {
-    TileSums<ceilDiv(C.tokens, 8)> sums;
-    consumeTile<C>(reader, sums, activations, slice);
+    TileSums<C> sums;
+    consumeTile<C>(reader, sums, lane, slice);
     barrierWait(buffers.empty(), buffers.place.parity ^ 1);
-    storePartials<C>(shared, int(buffers.place.slot), sums.part[0]);
+    storePartials<C>(shared, int(buffers.place.slot), sums);
     barrierArrive(buffers.full());
     buffers.place.advance();
   }

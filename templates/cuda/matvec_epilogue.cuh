@@ -28,32 +28,68 @@ __device__ __forceinline__ int columnOf(int tile, int output, u32 rank) {
   return tile * C.tileOutputs() + output / half * 8 + int(rank) * half + output % half;
 }
 
-/// A warp's accumulators of a tile to shared memory: [token][16], padded.
-template <MatvecConfig C, int Columns>
-__device__ __forceinline__ void storePartials(char *shared, int buffer, const float (&sums)[Columns][4]) {
+/// Where the sums of warp `warp` for row `row` of a tile begin, in floats: [buffer][warp][token][row][part].
+template <MatvecConfig C>
+__device__ __forceinline__ int partialIndex(int buffer, int warp, int token, int row) {
+  constexpr MatvecPlan P = planOf(C);
+  return ((buffer * C.warps + warp) * C.tokens + token) * P.partialStride + row * P.parts;
+}
+
+/// The one of `values` that the tokens of this lane's columns went to.
+template <int Parts>
+__device__ __forceinline__ float ownPart(float a, float b, float c, float d) {
+  int part = int(threadIdx.x % 4) * Parts / 4;
+  if constexpr (Parts == 1)
+    return a;
+  if constexpr (Parts == 2)
+    return part ? b : a;
+  return part < 2 ? (part ? b : a) : (part == 2 ? c : d);
+}
+
+/// A warp's accumulators of a tile to shared memory.
+template <MatvecConfig C, typename Sums>
+__device__ __forceinline__ void storePartials(char *shared, int buffer, const Sums &sums) {
+  constexpr MatvecPlan P = planOf(C);
+  constexpr int last = Sums::count - 1;
   int warp = int(threadIdx.x / 32), g = int(threadIdx.x % 32 / 4), j = int(threadIdx.x % 4);
-  float *partials =
-      reinterpret_cast<float *>(shared + planOf(C).partials) + (buffer * C.warps + warp) * C.tokens * partialStride;
+  int part = 2 * j / P.tokenGroup;
+  float *partials = reinterpret_cast<float *>(shared + P.partials);
 #pragma unroll
-  for (int column = 0; column < Columns; ++column)
+  for (int column = 0; column < Sums::columns; ++column)
 #pragma unroll
     for (int odd = 0; odd < 2; ++odd) {
-      int token = column * 8 + 2 * j + odd;
-      if (token < C.tokens) {
-        partials[token * partialStride + g] = sums[column][odd];
-        partials[token * partialStride + g + 8] = sums[column][2 + odd];
-      }
+      int token = column * 8 + 2 * j % P.tokenGroup + odd;
+      if (token >= C.tokens)
+        continue;
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        partials[partialIndex<C>(buffer, warp, token, g + 8 * half) + part] =
+            ownPart<P.parts>(sums.part[0][column][2 * half + odd], sums.part[1][column][2 * half + odd],
+                             sums.part[last - 1][column][2 * half + odd], sums.part[last][column][2 * half + odd]);
     }
+}
+
+/// The sum of a row over the parts of one warp.
+template <MatvecConfig C>
+__device__ __forceinline__ float sumOverParts(const float *partials) {
+  constexpr int parts = planOf(C).parts;
+  if constexpr (parts == 1)
+    return *partials;
+  if constexpr (parts == 2) {
+    float2 v = *reinterpret_cast<const float2 *>(partials);
+    return v.x + v.y;
+  }
+  float4 v = *reinterpret_cast<const float4 *>(partials);
+  return (v.x + v.y) + (v.z + v.w);
 }
 
 template <MatvecConfig C>
 __device__ __forceinline__ float sumOverWarps(const char *shared, int buffer, int token, int row) {
-  const float *partials = reinterpret_cast<const float *>(shared + planOf(C).partials) +
-                          buffer * C.warps * C.tokens * partialStride + token * partialStride + row;
+  const float *partials = reinterpret_cast<const float *>(shared + planOf(C).partials);
   float sum = 0;
 #pragma unroll
   for (int warp = 0; warp < C.warps; ++warp)
-    sum += partials[warp * C.tokens * partialStride];
+    sum += sumOverParts<C>(partials + partialIndex<C>(buffer, warp, token, row));
   return sum;
 }
 
@@ -119,17 +155,34 @@ __device__ __forceinline__ float loadResidual(const MatvecArgs &args, long at) {
     return lowBf16(loadL2(static_cast<const u16 *>(args.residual) + at));
 }
 
+/// What is added to one output's sum: its bias; `other`: the up projection's bias, or the residual.
+struct MatvecAddends {
+  float bias = 0, other = 0;
+};
+
+template <MatvecConfig C>
+__device__ __forceinline__ MatvecAddends loadAddends(const MatvecArgs &args, int column, long at) {
+  MatvecAddends a;
+  if constexpr (C.bias)
+    a.bias = loadConstantFloat(args.bias + column);
+  if constexpr (C.bias && C.epilogue == MatvecEpilogue::SwiGlu)
+    a.other = loadConstantFloat(args.upBias + column);
+  if constexpr (C.epilogue == MatvecEpilogue::Residual)
+    a.other = loadResidual<C>(args, at);
+  return a;
+}
+
 /// Finishes one output: sum, factor of the norm, epilogue, store.
 template <MatvecConfig C>
 __device__ __forceinline__ void finishOutput(const char *shared, const MatvecArgs &args, int buffer, MatvecEntry entry,
-                                             long at, float factor, float residual) {
-  float v = wholeSum<C>(shared, buffer, entry, entry.output) * factor;
+                                             long at, float factor, MatvecAddends addends) {
+  float v = wholeSum<C>(shared, buffer, entry, entry.output) * factor + addends.bias;
   if constexpr (C.epilogue == MatvecEpilogue::SwiGlu) {
-    float up = wholeSum<C>(shared, buffer, entry, entry.output + 8 / C.split) * factor;
+    float up = wholeSum<C>(shared, buffer, entry, entry.output + 8 / C.split) * factor + addends.other;
     v = v / (1 + __expf(-v)) * up;
   }
   if constexpr (C.epilogue == MatvecEpilogue::Residual)
-    v += residual;
+    v += addends.other;
   if constexpr (C.out == MatvecOut::F32)
     static_cast<float *>(args.y)[at] = v;
   else

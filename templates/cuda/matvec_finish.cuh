@@ -11,18 +11,17 @@ struct FinishGroup {
   static constexpr int count = planOf(C).threadEntries;
   MatvecEntry entry[count];
   long at[count]; ///< in y; -1: none
-  float residual[count];
+  MatvecAddends addends[count];
 
-  /// Finds them, and asks for their residuals ahead of their sums.
+  /// Finds them, and asks for what is added to them ahead of their sums.
   __device__ __forceinline__ FinishGroup(const MatvecArgs &args, int first, int tiles, u32 rank) {
 #pragma unroll
     for (int i = 0; i < count; ++i) {
       entry[i] = entryOf<C>(i * C.finishers() + finisher<C>());
       int column = columnOf<C>(first + entry[i].tile, entry[i].output, rank);
       at[i] = entry[i].tile < tiles && column < C.n ? long(entry[i].token) * C.n + column : -1;
-      residual[i] = 0;
-      if (C.epilogue == MatvecEpilogue::Residual && at[i] >= 0)
-        residual[i] = loadResidual<C>(args, at[i]);
+      if (at[i] >= 0)
+        addends[i] = loadAddends<C>(args, column, at[i]);
     }
   }
 
@@ -31,7 +30,7 @@ struct FinishGroup {
 #pragma unroll
     for (int i = 0; i < count; ++i)
       if (at[i] >= 0)
-        finishOutput<C>(shared, args, buffer, entry[i], at[i], factor[i], residual[i]);
+        finishOutput<C>(shared, args, buffer, entry[i], at[i], factor[i], addends[i]);
   }
 };
 

@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the two halves of a matvec share: its arguments, its ring, and which blocks of which tiles a CTA has.
 #pragma once
+#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/matvec_config.h"
 #include "templates/cuda/ring.cuh"
 
 namespace sinter::cuda {
 
-/// Rows of x, residual and y follow each other without gaps. All pointers are 16-byte aligned.
+/// Rows of x, residual and y follow each other without gaps.
 struct MatvecArgs {
-  const void *weight;    ///< packed
-  const u16 *x;          ///< bf16[tokens, k]
-  const u16 *normWeight; ///< bf16[k], or null
-  const void *residual;  ///< [tokens, n], or null
-  void *y;               ///< [tokens, n]
+  const void *weight;      ///< packed
+  const u16 *x;            ///< bf16[tokens, k]
+  void *y;                 ///< [tokens, n]
+  const float *normWeight; ///< [k], or null
+  const float *bias;       ///< [n], or null
+  const float *upBias;     ///< [n], or null
+  const void *residual;    ///< [tokens, n], or null
+
+  template <int N>
+  __device__ explicit MatvecArgs(const rt::CudaArgs<N> &args)
+      : weight(args.pointers[0]), x(static_cast<const u16 *>(args.pointers[1])), y(args.pointers[2]),
+        normWeight(static_cast<const float *>(args.pointers[3])), bias(static_cast<const float *>(args.pointers[4])),
+        upBias(static_cast<const float *>(args.pointers[5])), residual(args.pointers[6]) {}
 };
 
 template <MatvecConfig C>

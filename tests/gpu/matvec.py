@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from driver import Compiled, Kernel
+from driver import Compiled, Kernel, emit
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Config:
     epilogue: str = "None"
     out: str = "Bf16"
     norm: bool = False
+    bias: bool = False
     eps: float = 1e-6
     split: int = 0
     clusters: int = 0
@@ -31,22 +32,17 @@ class Config:
 
     def initializer(self):
         return (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = MatvecEpilogue::{self.epilogue}, "
-                f".out = MatvecOut::{self.out}, .norm = {str(self.norm).lower()}, .eps = {self.eps}f, "
-                f".split = {self.split}, .clusters = {self.clusters}, .chunkBlocks = {self.chunkBlocks}, "
-                f".slots = {self.slots}, .outstanding = {self.outstanding}, .perSm = {self.perSm}, "
-                f".warps = {self.warps}, .finishWarps = {self.finishWarps}, "
+                f".out = MatvecOut::{self.out}, .norm = {str(self.norm).lower()}, .bias = {str(self.bias).lower()}, "
+                f".eps = {self.eps}f, .split = {self.split}, .clusters = {self.clusters}, "
+                f".chunkBlocks = {self.chunkBlocks}, .slots = {self.slots}, .outstanding = {self.outstanding}, "
+                f".perSm = {self.perSm}, .warps = {self.warps}, .finishWarps = {self.finishWarps}, "
                 f".triggerAtEntry = {str(self.triggerAtEntry).lower()}")
 
     def source(self):
-        return f"""#include "templates/cuda/matvec.cuh"
-using namespace sinter::cuda;
-constexpr MatvecConfig config = tuned(MatvecConfig{{{self.initializer()}}});
+        return emit("matvec.cuh", f"tuned(MatvecConfig{{{self.initializer()}}})", "matvec", 7, cluster=True) + """
 static_assert(valid(config), "no way to run this shape");
-extern "C" __constant__ const int k_plan[8] = {{config.grid(), config.threads(), planOf(config).bytes, config.split,
-  config.slots, planOf(config).chunkBlocks, planOf(config).chunksPerTile, planOf(config).clusterTiles}};
-extern "C" __global__ void __launch_bounds__(config.threads(), 1) __cluster_dims__(config.split) k(MatvecArgs args) {{
-  matvec<config>(args);
-}}
+extern "C" __constant__ const int k_cut[5] = {config.split, config.slots, planOf(config).chunkBlocks,
+  planOf(config).chunksPerTile, planOf(config).clusterTiles};
 """
 
     def weight_rows(self):
@@ -54,10 +50,10 @@ extern "C" __global__ void __launch_bounds__(config.threads(), 1) __cluster_dims
         return -(-self.n // 8) * 16 if self.epilogue == "SwiGlu" else -(-self.n // 16) * 16
 
     def weight_bytes(self):
-        return self.weight_rows() * -(-self.k // 32) * 64
+        return self.weight_rows() * -(-self.k // 64) * 128
 
 
-PLAN = ("grid", "threads", "shared", "split", "slots", "chunkBlocks", "chunksPerTile", "clusterTiles")
+CUT = ("split", "slots", "chunkBlocks", "chunksPerTile", "clusterTiles")
 
 
 def compile_all(configs, workers, skip=False):
@@ -77,7 +73,6 @@ def compile_all(configs, workers, skip=False):
 
 
 def load(gpu, compiled):
-    kernel = Kernel(gpu, compiled.image, "k")
-    kernel.plan = dict(zip(PLAN, kernel.constants("k_plan", len(PLAN))))
-    kernel.prepare(kernel.plan["grid"], kernel.plan["threads"], kernel.plan["shared"])
+    kernel = Kernel(gpu, compiled.image, emitted=True)
+    kernel.plan = dict(zip(CUT, kernel.constants("k_cut", len(CUT))), grid=kernel.shape[0], shared=kernel.shape[2])
     return kernel

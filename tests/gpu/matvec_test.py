@@ -15,8 +15,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from matvec import Config, compile_all, load
 
 GUARD = 64
-TOKENS = (1, 2, 3, 8, 9, 16)
-SMALL = [Config(n=72, k=104, tokens=t, epilogue=e, norm=e == "SwiGlu", split=s)
+TOKENS = (1, 2, 3, 4, 7, 8, 9, 16)
+SMALL = [Config(n=72, k=264, tokens=t, epilogue=e, norm=e == "SwiGlu", bias=t > 1, split=s)
          for t, e, s in ((1, "None", 1), (3, "SwiGlu", 2), (9, "Residual", 4))]
 
 
@@ -27,9 +27,10 @@ def configurations():
                 for epilogue in ("None", "Residual", "SwiGlu"):
                     yield Config(n=1000, k=1032, tokens=tokens, epilogue=epilogue, out=out, norm=norm)
         for split in (1, 2, 4, 8):  # odd slices, empty last chunks, many groups, few tiles
-            yield Config(n=520, k=2088, tokens=tokens, epilogue="SwiGlu", norm=True, split=split, clusters=3)
+            yield Config(n=520, k=2088, tokens=tokens, epilogue="SwiGlu", norm=True, bias=True, split=split,
+                         clusters=3)
             yield Config(n=2568, k=520, tokens=tokens, epilogue="Residual", split=split, chunkBlocks=2, clusters=7)
-            yield Config(n=17, k=264, tokens=tokens, out="F32", norm=True, split=split, chunkBlocks=3)
+            yield Config(n=17, k=520, tokens=tokens, out="F32", norm=True, split=split, chunkBlocks=3)
         yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual")
         yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu", norm=True)
         yield Config(n=6144, k=4096, tokens=tokens, norm=True)
@@ -56,10 +57,11 @@ class Case:
         pair = c.epilogue == "SwiGlu"
         weights = [to_bf16(rng.standard_normal((c.n, c.k), np.float32) / np.sqrt(c.k)) for _ in range(1 + pair)]
         self.x = to_bf16(rng.standard_normal((c.tokens, c.k), np.float32) * 3)
-        self.norm = to_bf16(rng.uniform(0.5, 2, c.k)) if c.norm else None
+        self.norm = rng.uniform(0.5, 2, c.k).astype(np.float32) if c.norm else None
+        self.bias, self.up_bias = (rng.standard_normal(c.n, np.float32) if c.bias else None for _ in range(2))
         residual = rng.standard_normal((c.tokens, c.n), np.float32)
         self.residual = residual if c.out == "F32" else to_bf16(residual)
-        self.stream = np.zeros(c.weight_bytes() // 2, np.uint16)
+        self.stream = np.full(c.weight_bytes() // 2, 0x7FFF, np.uint16)
         pointers = [w.ctypes.data_as(ctypes.c_void_p) for w in weights]
         pack = packer.packPair if pair else packer.packPlain
         pack(*pointers, ctypes.c_int64(c.n), ctypes.c_int(c.k), self.stream.ctypes.data_as(ctypes.c_void_p))
@@ -68,10 +70,10 @@ class Case:
     def evaluate(self, weights):
         c, x = self.config, from_bf16(self.x).astype(np.float64)
         if c.norm:
-            x = x / np.sqrt((x * x).mean(-1, keepdims=True) + c.eps) * from_bf16(self.norm).astype(np.float64)
-        y = x @ weights[0].T
+            x = x / np.sqrt((x * x).mean(-1, keepdims=True) + c.eps) * self.norm.astype(np.float64)
+        y = x @ weights[0].T + (self.bias if c.bias else 0)
         if c.epilogue == "SwiGlu":
-            y = y / (1 + np.exp(-y)) * (x @ weights[1].T)
+            y = y / (1 + np.exp(-y)) * (x @ weights[1].T + (self.up_bias if c.bias else 0))
         if c.epilogue == "Residual":
             y = y + (self.residual if c.out == "F32" else from_bf16(self.residual)).astype(np.float64)
         return y
@@ -83,14 +85,14 @@ def run(gpu, kernel, case, launches, overlap):
     kind = np.float32 if c.out == "F32" else np.uint16
     poison = np.full(c.tokens * c.n + GUARD, np.nan, np.float32) if c.out == "F32" else np.full(
         c.tokens * c.n + GUARD, 0x7FFF, np.uint16)
-    inputs = [case.stream, case.x, case.norm if c.norm else np.zeros(8, np.uint16), case.residual, poison]
-    pointers = [gpu.upload(array) for array in inputs]
+    inputs = [case.stream, case.x, poison, case.norm, case.bias, case.up_bias, case.residual]
+    pointers = [gpu.upload(array) if array is not None else 0 for array in inputs]
     for _ in range(launches):
         kernel.launch(pointers, overlap)
     gpu.synchronize()
     out = np.empty_like(poison, kind)
-    gpu.download(out, pointers[4])
-    for pointer in pointers:
+    gpu.download(out, pointers[2])
+    for pointer in filter(None, pointers):
         gpu.free(pointer)
     if out[c.tokens * c.n:].tobytes() != poison[c.tokens * c.n:].tobytes():
         return None

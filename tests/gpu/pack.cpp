@@ -3,9 +3,9 @@
 #include "templates/cuda/pack_weight.h"
 
 extern "C" void packPlain(const uint16_t *weight, int64_t n, int k, uint16_t *stream) {
-  sinter::cuda::packWeight(weight, k, 0, n, stream);
+  sinter::cuda::packWeight(weight, n, k, 0, stream);
 }
 
 extern "C" void packPair(const uint16_t *gate, const uint16_t *up, int64_t n, int k, uint16_t *stream) {
-  sinter::cuda::packGateUp(gate, up, k, 0, n, stream);
+  sinter::cuda::packGateUp(gate, up, n, k, stream);
 }
