@@ -199,6 +199,28 @@ __device__ __forceinline__ U32x4 loadConstant(const void *p) {
   return v;
 }
 
+/// 8 bytes that no kernel ever writes.
+__device__ __forceinline__ U32x2 loadConstant2(const void *p) {
+  U32x2 v;
+  asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+  return v;
+}
+
+/// 8 bytes from L2.
+__device__ __forceinline__ U32x2 loadL2x2(const void *p) {
+  U32x2 v;
+  asm volatile("ld.global.cg.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p) : "memory");
+  return v;
+}
+
+/// Adds to a counter in global memory and returns what it was. What this thread, and those it has synchronised with,
+/// wrote before is visible to whoever sees the sum in the same way; and the other way round.
+__device__ __forceinline__ u32 addTicket(u32 *counter, u32 value) {
+  u32 before;
+  asm volatile("atom.add.acq_rel.gpu.global.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(value) : "memory");
+  return before;
+}
+
 __device__ __forceinline__ float loadConstantFloat(const float *p) {
   float v;
   asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(v) : "l"(p));

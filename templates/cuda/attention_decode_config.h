@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What paged decode attention is specialised for, and where things lie in its shared memory and workspace.
+#pragma once
+#include "templates/cuda/layout.h"
+
+namespace sinter::cuda {
+
+/// out[t] = softmax(scale q k^T) v over a sequence's paged keys and values, for every sequence with exactly one token in
+/// the step. heads / kvHeads query heads share a head of keys. bfloat16 in and out, sums in float32.
+///
+/// fused: q, k and v come as rows of one matrix [T, (heads + 2 kvHeads) headDim], T = sequences; q and k are normed
+/// (norm: RMSNorm of each head) and roped, k and v appended to the pool. Else q is roped and the pool complete.
+struct AttentionDecodeConfig {
+  int heads = 0;
+  int kvHeads = 0;
+  int headDim = 0; ///< 64 or 128
+  float scale = 0;
+  bool fused = false;
+  bool norm = false; ///< of a fused kernel
+  float eps = 1e-6f;
+  int maxSequences = 1; ///< of a step
+  int sms = 132;        ///< multiprocessors of the chip
+
+  // How it runs. tuned() fills in what is 0.
+  int slots = 0;     ///< of a warp's ring, the keys and values of 16 tokens each
+  int perSm = 0;     ///< blocks on a multiprocessor
+  bool bulk = false; ///< one thread copies 2 KiB at a time (sm_90 and on); else every lane 16 bytes
+
+  static constexpr int warps = 4; ///< a warp has every fourth 16 tokens of a block of keys
+  static constexpr int sliceTokens = kvBlockTokens / warps;
+
+  constexpr int group() const { return heads / kvHeads; }
+  constexpr int columnGroups() const { return headDim / atomColumns; }
+  constexpr int sliceBytes() const { return 2 * sliceTokens * headDim * 2; }
+  constexpr int valuesAt() const { return sliceBytes() / 2; }
+  /// Rows of the group that have a warp each, when what warps and blocks found is merged.
+  constexpr int mergers() const { return group() < warps ? group() : warps; }
+  constexpr int qkvColumns() const { return (heads + 2 * kvHeads) * headDim; }
+
+  // Shared memory, offsets in bytes. Rows of partial sums are padded, so that a warp's stores meet no bank twice.
+  constexpr int rowStride() const { return headDim + 8; } ///< floats
+  constexpr int partialsAt() const { return warps * slots * sliceBytes(); }
+  constexpr int sumsAt() const { return partialsAt() + warps * group() * rowStride() * 4; }
+  constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * group() * 2 * 4, 32) * 32; }
+  constexpr int startsAt() const { return unitsAt() + warps * unitRing * unitBytes; }
+  constexpr int lengthsAt() const { return startsAt() + (maxSequences + 1) * 4; }
+  constexpr int barriersAt() const { return ceilDiv(lengthsAt() + maxSequences * 4, 8) * 8; }
+
+  static constexpr int unitBytes = 32, unitRing = 32; ///< of the list of work that each warp keeps
+
+  // Workspace: a block has at most two heads that it shares with others; of each, sums of the group, then maxima and
+  // sums of weights.
+  constexpr int partials() const { return 2 * grid(); }
+  constexpr long long workspaceSumsAt() const { return 4ll * partials() * group() * headDim; }
+
+  constexpr int threads() const { return warps * 32; }
+  constexpr int blocksPerSm() const { return perSm; }
+  constexpr int grid() const { return sms * perSm; }
+  constexpr int cluster() const { return 1; }
+  constexpr int sharedBytes() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
+  constexpr long long workspaceBytes() const { return workspaceSumsAt() + 8ll * partials() * group(); }
+  constexpr int counters() const { return maxSequences * kvHeads * mergers(); }
+
+  constexpr bool valid() const {
+    bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;
+    bool dim = headDim == 64 || headDim == 128;
+    bool run = slots >= 2 && slots <= unitRing / 2 && perSm >= 1 && sms > 0;
+    return shape && dim && run && scale > 0 && maxSequences >= 1 && maxSequences <= 1024;
+  }
+  template <typename V>
+  constexpr void visit(V &&v) const {
+    v("heads", heads);
+    v("kvHeads", kvHeads);
+    v("headDim", headDim);
+    v("scale", scale);
+    v("fused", fused);
+    v("norm", norm);
+    v("eps", eps);
+    v("maxSequences", maxSequences);
+    v("sms", sms);
+    v("slots", slots);
+    v("perSm", perSm);
+    v("bulk", bulk);
+  }
+};
+
+/// Fills in how a configuration runs where a multiprocessor has `sharedPerSm` bytes of shared memory (sm_90 and sm_100:
+/// 233472, sm_80: 167936, sm_86, sm_89 and sm_120: 102400): two blocks, or one where two would have too short rings.
+constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int sharedPerSm) {
+  constexpr int reserved = 1024; // that every block costs besides its own
+  int most = 49152 / (c.warps * c.sliceBytes() / 2);
+  for (int perSm = c.perSm ? c.perSm : 2; perSm >= 1; --perSm)
+    for (int slots = c.slots ? c.slots : most; slots >= 2; --slots) {
+      AttentionDecodeConfig t = c;
+      t.perSm = perSm;
+      t.slots = slots;
+      if (t.sharedBytes() <= sharedPerSm / perSm - reserved)
+        return t;
+    }
+  return c;
+}
+
+} // namespace sinter::cuda
