@@ -8,29 +8,51 @@
 
 namespace sinter::cuda {
 
-/// Fills all but one of the stages. Weights do not wait for the kernels before this one where the tiles are known
-/// without them. Returns the number of rows.
+/// Fills all but one of the stages, and leaves `ahead` at the first that is not. Weights do not wait for the kernels
+/// before this one where the tiles are known without them. Returns the number of rows.
 template <MatmulMmaConfig C>
-__device__ __forceinline__ int fillRing(u32 ring, const rt::CudaStep &step, const MatmulMmaArgs &args) {
+__device__ __forceinline__ int fillRing(u32 ring, const rt::CudaStep &step, const MatmulMmaArgs &args,
+                                        MatmulMmaCursor &ahead) {
   constexpr bool early = C.mostTokenTiles() == 1;
   if constexpr (early) {
-    MatmulMmaCursor at = firstCursor<C>(1);
-    for (int stage = 0; stage < C.stages - 1; ++stage, advance<C>(at, 1))
-      if (at.tile < C.weightTiles())
-        loadWeights<C>(ring + stage * C.stageBytes(), args, at);
+    ahead = firstCursor<C>(1);
+    for (int stage = 0; stage < C.stages - 1; ++stage, nextStep<C>(ahead, 1))
+      if (exists<C>(ahead, 1))
+        loadWeights<C>(ring + stage * C.stageBytes(), args, ahead);
   }
   waitForPrerequisites();
-  int count = rowCount<C.rows>(step), tokenTiles = ceilDiv(count, C.tileTokens());
-  MatmulMmaCursor at = firstCursor<C>(tokenTiles);
-  for (int stage = 0; stage < C.stages - 1; ++stage, advance<C>(at, tokenTiles)) {
-    if (at.tile < C.weightTiles() * tokenTiles) {
+  int count = min(rowCount<C.rows>(step), C.tokens), tokenTiles = ceilDiv(count, C.tileTokens());
+  ahead = firstCursor<C>(tokenTiles);
+  for (int stage = 0; stage < C.stages - 1; ++stage, nextStep<C>(ahead, tokenTiles)) {
+    if (exists<C>(ahead, tokenTiles)) {
       if constexpr (!early)
-        loadWeights<C>(ring + stage * C.stageBytes(), args, at);
-      loadActivations<C>(ring + stage * C.stageBytes(), args, at, count);
+        loadWeights<C>(ring + stage * C.stageBytes(), args, ahead);
+      loadActivations<C>(ring + stage * C.stageBytes(), args, ahead, count);
     }
     asyncCopyCommit();
   }
   return count;
+}
+
+/// All of a tile's stages; `slot` is that of the first, and then of the next tile's.
+template <MatmulMmaConfig C>
+__device__ __forceinline__ void consumeTile(MatmulMmaSums<C> &sums, char *ring, const MatmulMmaArgs &args,
+                                            MatmulMmaWarp warp, MatmulMmaCursor &ahead, int &slot, int count) {
+  int tokenTiles = ceilDiv(count, C.tileTokens());
+#pragma unroll 1
+  for (int i = 0; i < C.steps(); ++i) {
+    asyncCopyWaitGroup<C.stages - 2>();
+    __syncthreads(); // the stage is there for all; all are done with the one before, which is filled again
+    if (exists<C>(ahead, tokenTiles)) {
+      u32 freed = sharedAddress(ring) + (slot == 0 ? C.stages - 1 : slot - 1) * C.stageBytes();
+      loadWeights<C>(freed, args, ahead);
+      loadActivations<C>(freed, args, ahead, count);
+    }
+    asyncCopyCommit();
+    nextStep<C>(ahead, tokenTiles);
+    consumeStage<C>(sums, ring + slot * C.stageBytes(), i, warp);
+    slot = slot + 1 == C.stages ? 0 : slot + 1;
+  }
 }
 
 template <MatmulMmaConfig C, int N>
@@ -39,30 +61,15 @@ __device__ void matmulMma(const rt::CudaStep &step, const rt::CudaArgs<N> &point
   extern __shared__ __align__(128) char shared[];
   MatmulMmaArgs args = matmulMmaArgs(pointers);
   MatmulMmaWarp warp = warpOf<C>();
+  MatmulMmaCursor ahead;
   launchDependents();
-  int count = fillRing<C>(sharedAddress(shared), step, args), tokenTiles = ceilDiv(count, C.tileTokens());
-  MatmulMmaCursor now = firstCursor<C>(tokenTiles), ahead = now;
-  for (int stage = 0; stage < C.stages - 1; ++stage)
-    advance<C>(ahead, tokenTiles);
-  MatmulMmaSums<C> sums;
-  sums.clear();
-  int slot = 0, freed = C.stages - 1;
-  for (; now.tile < C.weightTiles() * tokenTiles; advance<C>(now, tokenTiles), advance<C>(ahead, tokenTiles)) {
-    asyncCopyWaitGroup<C.stages - 2>();
-    __syncthreads(); // the stage is there for all; all are done with the one before, which is filled again
-    if (ahead.tile < C.weightTiles() * tokenTiles) {
-      u32 target = sharedAddress(shared) + freed * C.stageBytes();
-      loadWeights<C>(target, args, ahead);
-      loadActivations<C>(target, args, ahead, count);
-    }
-    asyncCopyCommit();
-    consumeStage<C>(sums, shared + slot * C.stageBytes(), now.step, warp);
-    freed = slot;
-    slot = slot + 1 == C.stages ? 0 : slot + 1;
-    if (now.step == C.steps() - 1) {
-      finishTile<C>(sums, args, shared, warp, now, count);
-      sums.clear();
-    }
+  int count = fillRing<C>(sharedAddress(shared), step, args, ahead), slot = 0;
+  int tokenTiles = ceilDiv(count, C.tileTokens());
+  for (MatmulMmaCursor at = firstCursor<C>(tokenTiles); exists<C>(at, tokenTiles); nextTile<C>(at, tokenTiles)) {
+    MatmulMmaSums<C> sums;
+    sums.clear();
+    consumeTile<C>(sums, shared, args, warp, ahead, slot, count);
+    finishTile<C>(sums, args, shared, warp, at, count);
   }
   asyncCopyWait();
 }

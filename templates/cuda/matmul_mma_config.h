@@ -122,7 +122,7 @@ inline constexpr MatmulMmaShape matmulMmaShapes[] = {
     {2, 2, 2, 2, 4, 2}, // 64 x 64
     {2, 4, 1, 2, 4, 1}, // 64 x 128
     {4, 2, 1, 2, 4, 1}, // 128 x 64
-    {4, 2, 1, 2, 8, 1}, // 128 x 128
+    {2, 2, 1, 4, 8, 1}, // 128 x 128
 };
 
 /// Clocks that the busiest multiprocessor takes, roughly: 1024 products a clock, 40 bytes a clock from L2, and what a

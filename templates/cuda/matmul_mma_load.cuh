@@ -47,22 +47,32 @@ __device__ __forceinline__ void locate(MatmulMmaCursor &at, int tokenTiles) {
   }
 }
 
+/// Whether there is such a tile; if not, the block is done.
+template <MatmulMmaConfig C>
+__device__ __forceinline__ bool exists(const MatmulMmaCursor &at, int tokenTiles) {
+  return at.tile < C.weightTiles() * tokenTiles;
+}
+
 template <MatmulMmaConfig C>
 __device__ __forceinline__ MatmulMmaCursor firstCursor(int tokenTiles) {
   MatmulMmaCursor at{int(blockIdx.x), 0, 0, 0};
-  if (at.tile < C.weightTiles() * tokenTiles)
+  if (exists<C>(at, tokenTiles))
     locate<C>(at, tokenTiles);
   return at;
 }
 
 template <MatmulMmaConfig C>
-__device__ __forceinline__ void advance(MatmulMmaCursor &at, int tokenTiles) {
-  if (++at.step < C.steps())
-    return;
+__device__ __forceinline__ void nextTile(MatmulMmaCursor &at, int tokenTiles) {
   at.step = 0;
   at.tile += C.grid();
-  if (at.tile < C.weightTiles() * tokenTiles)
+  if (exists<C>(at, tokenTiles))
     locate<C>(at, tokenTiles);
+}
+
+template <MatmulMmaConfig C>
+__device__ __forceinline__ void nextStep(MatmulMmaCursor &at, int tokenTiles) {
+  if (++at.step == C.steps())
+    nextTile<C>(at, tokenTiles);
 }
 
 /// Asks for the weights of a stage: [tile of 16 rows][block][2 KiB]. What lies past the matrix is left as it is: no
