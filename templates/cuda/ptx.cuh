@@ -241,6 +241,10 @@ __device__ __forceinline__ void storeShared(u32 address, U32x4 v) {
                : "memory");
 }
 
+__device__ __forceinline__ void storeShared(u32 address, u32 v) {
+  asm volatile("st.shared.u32 [%0], %1;" ::"r"(address), "r"(v) : "memory");
+}
+
 /// Four 8 x 8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8, and gets of each
 /// matrix the elements 2 (l % 4) and the next of row l / 4.
 __device__ __forceinline__ U32x4 loadMatrices(u32 address) {
