@@ -70,6 +70,11 @@ __device__ __forceinline__ void namedBarrier(u32 id, u32 threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
+/// Counts as `threads` threads do at namedBarrier(), without waiting for the others.
+__device__ __forceinline__ void namedBarrierArrive(u32 id, u32 threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
 // --- cluster --------------------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ u32 clusterRank() {
@@ -131,6 +136,13 @@ __device__ __forceinline__ void bulkCopy(u32 target, const void *source, u32 byt
                : "memory");
 }
 
+/// The same, of what others are going to read too.
+__device__ __forceinline__ void bulkCopy(u32 target, const void *source, u32 bytes, u32 barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(target),
+               "l"(source), "r"(bytes), "r"(barrier)
+               : "memory");
+}
+
 /// Copies `bytes`, 16 or 0, to shared memory and fills up with zeros. From L2, like the loads below: this SM may have
 /// started before the kernel that wrote them had ended.
 __device__ __forceinline__ void asyncCopy(u32 target, const void *source, u32 bytes) {
@@ -139,6 +151,11 @@ __device__ __forceinline__ void asyncCopy(u32 target, const void *source, u32 by
 
 /// This thread's asynchronous copies are there, for this thread.
 __device__ __forceinline__ void asyncCopyWait() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
+/// Arrives, as one of those that the barrier counts, once this thread's asynchronous copies so far are there.
+__device__ __forceinline__ void asyncCopyArrive(u32 barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(barrier) : "memory");
+}
 
 /// Ends a group of this thread's asynchronous copies.
 __device__ __forceinline__ void asyncCopyCommit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -190,6 +207,10 @@ __device__ __forceinline__ void prefetchL2(const void *p) {
 
 __device__ __forceinline__ void storeGlobal(void *p, U32x4 v) {
   asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+
+__device__ __forceinline__ void storeGlobal(void *p, U32x2 v) {
+  asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(p), "r"(v.x), "r"(v.y) : "memory");
 }
 
 /// 16 bytes that no kernel ever writes.
