@@ -5,6 +5,15 @@
 
 namespace sinter::rt {
 
+namespace {
+
+/// The token, or the row of the step before that chooses it.
+int32_t tokenAt(const Sequence &sequence, int32_t position) {
+  return position < sequence.length() ? sequence.tokens[position] : ~sequence.pendingRow;
+}
+
+} // namespace
+
 const Step &Batch::build(const std::vector<Slice> &slices, int32_t blockTokens) {
   for (auto *array : {&tokens, &positions, &queryStart, &contextLen, &blockTable, &logitRows})
     array->clear();
@@ -14,7 +23,7 @@ const Step &Batch::build(const std::vector<Slice> &slices, int32_t blockTokens) 
     for (int32_t position = slice.start; position < end; ++position) {
       if (position >= end - slice.logits)
         logitRows.push_back(static_cast<int32_t>(tokens.size()));
-      tokens.push_back(slice.sequence->tokens[position]);
+      tokens.push_back(tokenAt(*slice.sequence, position));
       positions.push_back(position);
     }
     queryStart.push_back(static_cast<int32_t>(tokens.size()));

@@ -9,7 +9,7 @@ namespace sinter::rt {
 class Batch {
 public:
   /// The step of these slices, valid until the next call. Block tables are as long as the longest context needs;
-  /// entries beyond a sequence's own are -1.
+  /// entries beyond a sequence's own are -1. Tokens that are not known are ~row of the step before.
   const Step &build(const std::vector<Slice> &slices, int32_t blockTokens);
 
 private:

@@ -78,6 +78,15 @@ void BlockManager::release(BlockTable &table) {
   table = {};
 }
 
+void BlockManager::forgetCached() {
+  while (lruFirst >= 0) {
+    int32_t id = lruFirst;
+    unlinkLru(id);
+    removeFromIndex(id);
+    freeList.push_back(id);
+  }
+}
+
 std::span<const int32_t> BlockManager::tokensOf(int32_t id) const {
   return {contents.data() + static_cast<size_t>(id) * tokensPerBlock, static_cast<size_t>(tokensPerBlock)};
 }

@@ -47,6 +47,9 @@ public:
   /// Drops all references of the table, last block first, so that the ends of prefixes are evicted before their starts.
   void release(BlockTable &table);
 
+  /// Forgets what the cached blocks hold: what wrote to them cannot be trusted.
+  void forgetCached();
+
   int32_t blockTokens() const { return tokensPerBlock; }
   int32_t numBlocks() const { return static_cast<int32_t>(blocks.size()); }
   int32_t numFree() const { return static_cast<int32_t>(freeList.size()); }

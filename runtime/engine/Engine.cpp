@@ -15,10 +15,6 @@ int32_t longestSequence(const ExecutorLimits &limits) {
   return static_cast<int32_t>(std::min<int64_t>(limits.maxSeqLen, int64_t{limits.numKvBlocks} * limits.kvBlockTokens));
 }
 
-double secondsSince(Sequence::Clock::time_point start) {
-  return std::chrono::duration<double>(Sequence::Clock::now() - start).count();
-}
-
 bool contains(const std::vector<int32_t> &tokens, int32_t token) {
   return std::ranges::find(tokens, token) != tokens.end();
 }
@@ -31,6 +27,11 @@ Engine::Engine(Executor &executor, EngineOptions theOptions)
       scheduler({atMost(options.maxStepTokens, executor.limits().maxStepTokens),
                  atMost(options.maxSeqs, executor.limits().maxSeqs), executor.limits().maxStepLogits},
                 blocks) {}
+
+Engine::~Engine() {
+  for (; numFlights > 0; --numFlights)
+    executor.finish();
+}
 
 Result<void> Engine::check(const Request &request) const {
   const ExecutorLimits &limits = executor.limits();
@@ -84,37 +85,53 @@ bool Engine::step() {
   if (idle())
     return false;
   stepping = true;
-  auto start = Sequence::Clock::now();
-  const std::vector<Slice> &slices = scheduler.schedule();
-  for (const Slice &slice : slices)
-    if (!std::exchange(slice.sequence->scheduledBefore, true))
-      slice.sequence->firstScheduled = start;
-  const Step &flat = batch.build(slices, blocks.blockTokens());
-  auto launched = Sequence::Clock::now();
-  Result<StepResult> result = runStep(flat, slices);
-  double ran = secondsSince(launched);
-
-  ++counters.steps;
-  counters.computedTokens += flat.numTokens;
-  if (result) {
-    for (const Slice &slice : slices)
-      scheduler.advance(slice);
-    int32_t row = 0;
-    for (const Slice &slice : slices) {
-      handleSlice(slice, *result, row);
-      row += slice.logits;
-    }
-  } else {
-    failAll(result.error());
-  }
+  charged = Sequence::Clock::now();
+  Result<bool> started = true;
+  while (started && *started && hasRoom())
+    started = startNext();
+  Result<void> ran = started ? finishOldest() : tl::unexpected(started.error());
+  if (!ran)
+    failAll(ran.error());
   stepping = false;
   reap();
-  counters.executorSeconds += ran;
-  counters.hostSeconds += secondsSince(start) - ran;
+  charge();
   return true;
 }
 
-Result<StepResult> Engine::runStep(const Step &step, const std::vector<Slice> &slices) {
+bool Engine::hasRoom() const {
+  if (numFlights == 0)
+    return true;
+  return numFlights < std::min<int32_t>(executor.depth(), flights.size()) && !flights[numFlights - 1].awaited;
+}
+
+/// False when there is nothing to start before a step in flight is finished.
+Result<bool> Engine::startNext() {
+  const std::vector<Slice> &slices = scheduler.schedule(numFlights > 0);
+  if (slices.empty())
+    return false;
+  InFlight &flight = flights[numFlights];
+  flight.slices = slices;
+  flight.awaited = false;
+  for (const Slice &slice : slices) {
+    flight.awaited |= slice.logits > 0 && slice.sequence->needsHost();
+    if (!std::exchange(slice.sequence->scheduledBefore, true))
+      slice.sequence->firstScheduled = charged;
+  }
+  const Step &step = batch.build(slices, blocks.blockTokens());
+  bool wantLogits = fillRows(slices);
+  charge();
+  if (auto started = executor.start(step, rows, wantLogits); !started)
+    return tl::unexpected(started.error());
+  ++numFlights;
+  ++counters.steps;
+  counters.computedTokens += step.numTokens;
+  for (const Slice &slice : slices)
+    scheduler.advance(slice);
+  return true;
+}
+
+/// Says for every row of logits how its token is chosen; true when somebody wants the logits themselves.
+bool Engine::fillRows(const std::vector<Slice> &slices) {
   bool wantLogits = false;
   rows.clear();
   for (const Slice &slice : slices) {
@@ -122,12 +139,37 @@ Result<StepResult> Engine::runStep(const Step &step, const std::vector<Slice> &s
     rows.resize(rows.size() + slice.logits);
     if (slice.samples)
       rows.back() = {&sequence.request.sampling, &sequence.history, sequence.seed,
-                     static_cast<uint64_t>(sequence.numOutput())};
+                     static_cast<uint64_t>(sequence.numOutput() + sequence.numPending)};
     wantLogits |= slice.logits > 0 && sequence.wantsLogits();
   }
-  if (auto started = executor.start(step, rows, wantLogits); !started)
-    return tl::unexpected(started.error());
-  return executor.finish();
+  return wantLogits;
+}
+
+Result<void> Engine::finishOldest() {
+  Result<StepResult> result = executor.finish();
+  const InFlight &landed = land();
+  if (!result)
+    return tl::unexpected(result.error());
+  for (const Slice &slice : landed.slices)
+    handleSlice(slice, *result);
+  return {};
+}
+
+/// The oldest step is finished. Valid until the next is started.
+const Engine::InFlight &Engine::land() {
+  charge();
+  std::swap(flights[0], flights[1]);
+  --numFlights;
+  for (const Slice &slice : flights[1].slices)
+    scheduler.land(slice);
+  return flights[1];
+}
+
+/// Counts the time since the last call for the device, if it had something to run, or for the host.
+void Engine::charge() {
+  auto now = Sequence::Clock::now();
+  (numFlights > 0 ? counters.executorSeconds : counters.hostSeconds) +=
+      std::chrono::duration<double>(now - std::exchange(charged, now)).count();
 }
 
 void Engine::runUntilIdle() {
@@ -135,17 +177,19 @@ void Engine::runUntilIdle() {
   }
 }
 
-/// What the step means for one sequence: its rows start at `row`.
-void Engine::handleSlice(const Slice &slice, const StepResult &result, int32_t row) {
+/// What the step means for one sequence: nothing if it has ended while the step ran.
+void Engine::handleSlice(const Slice &slice, const StepResult &result) {
   Sequence &sequence = *slice.sequence;
-  if (sequence.wantsAllLogits())
-    deliverLogits(sequence, slice, logitsOf(result, row, slice.logits));
-  if (sequence.cancelRequested || sequence.remaining() > 0)
+  if (sequence.state == SequenceState::Finished)
     return;
-  if (!slice.samples)
-    return finish(sequence, FinishReason::Length);
-  int32_t last = row + slice.logits - 1;
-  appendToken(sequence, result.tokens[last], logitsOf(result, last, 1));
+  if (sequence.wantsAllLogits())
+    deliverLogits(sequence, slice, logitsOf(result, slice.row, slice.logits));
+  if (sequence.cancelRequested)
+    return;
+  if (slice.samples)
+    appendToken(sequence, result.tokens[slice.lastRow()], logitsOf(result, slice.lastRow(), 1));
+  else if (slice.start + slice.count == sequence.length())
+    finish(sequence, FinishReason::Length);
 }
 
 /// Empty when the step has no logits.
@@ -203,25 +247,33 @@ void Engine::finishWithError(Sequence &sequence, std::string error) {
   finish(sequence, FinishReason::Error);
 }
 
-/// Ends all requests, but not those that their callbacks submit.
+/// Ends all requests, but not those that their callbacks submit, and forgets what the device has computed.
 void Engine::failAll(const Error &error) {
+  while (numFlights > 0) {
+    executor.finish();
+    land();
+  }
   RequestId end = nextId;
   for (auto &[id, sequence] : sequences)
     if (id < end && sequence->state != SequenceState::Finished)
       finishWithError(*sequence, error.message);
+  blocks.forgetCached();
 }
 
-/// Cancels what callbacks or the caller asked for and forgets what is finished. Callbacks of the former may cancel
-/// more.
+/// Cancels what callbacks or the caller asked for and forgets what is finished, with no step in flight. Callbacks of
+/// the former may cancel more.
 void Engine::reap() {
   bool outer = std::exchange(stepping, true);
-  for (size_t i = 0; i < ended.size(); ++i) {
-    auto found = sequences.find(ended[i]);
-    if (found->second->state != SequenceState::Finished)
-      finish(*found->second, FinishReason::Cancelled);
+  for (size_t i = 0; i < ended.size(); ++i)
+    if (Sequence &sequence = *sequences.at(ended[i]); sequence.state != SequenceState::Finished)
+      finish(sequence, FinishReason::Cancelled);
+  std::erase_if(ended, [&](RequestId id) {
+    auto found = sequences.find(id);
+    if (found->second->numInFlight > 0)
+      return false;
     sequences.erase(found);
-  }
-  ended.clear();
+    return true;
+  });
   stepping = outer;
 }
 

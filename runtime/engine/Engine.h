@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The serving loop: requests go in at any time, step() moves all of them on by one step, callbacks bring the tokens.
 //
+// On a device that can, two steps are in flight: while the device computes one, the engine delivers the tokens of the
+// one before and schedules the one after, in which the tokens that are being computed stand as references to the rows
+// that choose them. So stop conditions are seen one step late: what a request computes beyond its end is dropped. A
+// request whose tokens or logits the host must see first (penalties, logit bias, log-probabilities, onLogits) has the
+// engine finish its step before the next is scheduled.
+//
 // One thread owns an engine; there is no global state and no lock. A server's loop takes commands from its queue, calls
 // step(), and sleeps when idle().
 #pragma once
@@ -29,19 +35,23 @@ struct EngineStats {
   int64_t preemptions = 0, prefixHitTokens = 0, evictedBlocks = 0;
   int32_t running = 0, waiting = 0;
   int32_t blocksUsed = 0, blocksCached = 0, blocksFree = 0, blocksTotal = 0;
-  double executorSeconds = 0, hostSeconds = 0; ///< in the executor, and in the rest of step()
+  /// Time in step() while a step was in flight, and the rest: host work that the device had to wait for.
+  double executorSeconds = 0, hostSeconds = 0;
 };
 
 class Engine {
 public:
   explicit Engine(Executor &executor, EngineOptions options = {});
+  Engine(const Engine &) = delete;
+  ~Engine();
 
   /// Queues a request; an error when it is malformed or could never run. Its callbacks come from later step()s.
   Result<RequestId> submit(Request request);
   /// Ends a request with FinishReason::Cancelled, at once or, from within a callback, at the end of the step. False
   /// when it is not there any more.
   bool cancel(RequestId id);
-  /// Schedules and runs one step; false when there was nothing to do.
+  /// Finishes one step, having scheduled and started it and, where the executor has room, the one after it; false when
+  /// there was nothing to do.
   bool step();
   void runUntilIdle();
   bool idle() const { return sequences.empty(); }
@@ -53,9 +63,20 @@ public:
   Result<void> checkIntegrity() const { return scheduler.checkIntegrity(); }
 
 private:
+  /// A step that is started and not finished.
+  struct InFlight {
+    std::vector<Slice> slices;
+    bool awaited = false; ///< the host needs what comes of it before it can schedule the next
+  };
+
   Result<void> check(const Request &request) const;
-  Result<StepResult> runStep(const Step &step, const std::vector<Slice> &slices);
-  void handleSlice(const Slice &slice, const StepResult &result, int32_t row);
+  bool hasRoom() const;
+  Result<bool> startNext();
+  bool fillRows(const std::vector<Slice> &slices);
+  Result<void> finishOldest();
+  const InFlight &land();
+  void charge();
+  void handleSlice(const Slice &slice, const StepResult &result);
   void deliverLogits(Sequence &sequence, const Slice &slice, std::span<const float> logits);
   void appendToken(Sequence &sequence, int32_t token, std::span<const float> logits);
   FinishReason endAfter(const Sequence &sequence, int32_t token) const;
@@ -71,12 +92,15 @@ private:
   BlockManager blocks;
   Scheduler scheduler;
   Batch batch;
-  std::vector<SampleRow> rows; ///< of a step, reused
+  std::vector<SampleRow> rows;     ///< of a step, reused
+  std::array<InFlight, 2> flights; ///< oldest first
+  int32_t numFlights = 0;
   LogprobReporter reporter;
-  std::map<RequestId, std::unique_ptr<Sequence>> sequences; ///< not finished, or finished in this step
+  std::map<RequestId, std::unique_ptr<Sequence>> sequences; ///< not finished, or with steps in flight
   std::vector<RequestId> ended; ///< finished or to be cancelled, each once; reaped after the step
   RequestId nextId = 1;
   bool stepping = false;
+  Sequence::Clock::time_point charged; ///< until when the time in step() is counted
   EngineStats counters;
 };
 

@@ -21,35 +21,45 @@ void Scheduler::add(Sequence &sequence) {
 void Scheduler::remove(Sequence &sequence) {
   std::erase(running, &sequence);
   std::erase(waiting, &sequence);
-  blocks.release(sequence.table);
+  if (sequence.numInFlight > 0)
+    retiring.push_back(&sequence);
+  else
+    blocks.release(sequence.table);
 }
 
-const std::vector<Slice> &Scheduler::schedule() {
+const std::vector<Slice> &Scheduler::schedule(bool inFlight) {
   slices.clear();
   tokenBudget = limits.maxStepTokens;
   logitBudget = limits.maxStepLogits;
   preempted = false;
-  scheduleDecodes();
+  if (!scheduleDecodes(!inFlight)) {
+    slices.clear();
+    return slices;
+  }
   schedulePrefills();
   if (!preempted)
     admitWaiting();
-  assert((!slices.empty() || (running.empty() && waiting.empty())) && "a step makes progress");
+  assert((!slices.empty() || inFlight || (running.empty() && waiting.empty())) && "a step makes progress");
   return slices;
 }
 
-void Scheduler::scheduleDecodes() {
+/// False when somebody must be preempted and may not.
+bool Scheduler::scheduleDecodes(bool mayPreempt) {
   for (size_t i = 0; i < running.size(); ++i) {
     Sequence &sequence = *running[i];
-    if (sequence.remaining() != 1)
+    if (sequence.remaining() != 1 || sequence.endsWhenKnown())
       continue;
     // The youngest is behind in this loop, or it is this one: nothing that is scheduled already is taken back.
-    while (!blocks.reserve(sequence.table, sequence.length())) {
+    while (!blocks.reserve(sequence.table, sequence.plannedLength())) {
+      if (!mayPreempt)
+        return false;
       preempt(*running.back());
       if (i == running.size())
-        return;
+        return true;
     }
     addSlice(sequence);
   }
+  return true;
 }
 
 void Scheduler::schedulePrefills() {
@@ -96,21 +106,22 @@ bool Scheduler::addSlice(Sequence &sequence) {
     int32_t firstWanted = std::max(start, sequence.logitsDelivered);
     count = std::min(count, firstWanted - start + logitBudget);
     logits = std::max(0, start + count - firstWanted);
-  } else if (start + count == sequence.length() && sequence.request.maxTokens > 0) {
+  } else if (start + count == sequence.plannedLength() && sequence.request.maxTokens > 0) {
     logits = std::min(1, logitBudget);
     count -= 1 - logits;
   }
   if (count <= 0)
     return false;
+  bool samples = start + count == sequence.plannedLength() && sequence.request.maxTokens > 0;
+  slices.push_back({&sequence, start, count, logits, limits.maxStepLogits - logitBudget, samples});
   tokenBudget -= count;
   logitBudget -= logits;
-  bool samples = start + count == sequence.length() && sequence.request.maxTokens > 0;
-  slices.push_back({&sequence, start, count, logits, samples});
   return true;
 }
 
 void Scheduler::preempt(Sequence &sequence) {
   assert(running.back() == &sequence && numRunning() > 1 && "the youngest makes room for an older one");
+  assert(sequence.numInFlight == 0 && "its tokens are known and nobody uses its blocks");
   running.pop_back();
   waiting.push_front(&sequence);
   blocks.release(sequence.table);
@@ -123,9 +134,31 @@ void Scheduler::preempt(Sequence &sequence) {
 
 void Scheduler::advance(const Slice &slice) {
   Sequence &sequence = *slice.sequence;
-  assert(sequence.numComputed == slice.start && "a step runs once");
+  assert(sequence.numComputed == slice.start && "a step starts once");
   sequence.numComputed += slice.count;
-  blocks.publish(sequence.table, sequence.tokens, sequence.numComputed);
+  ++sequence.numInFlight;
+  if (slice.samples) {
+    ++sequence.numPending;
+    sequence.pendingRow = slice.lastRow();
+  }
+  publish(sequence);
+}
+
+void Scheduler::land(const Slice &slice) {
+  Sequence &sequence = *slice.sequence;
+  --sequence.numInFlight;
+  sequence.numPending -= slice.samples;
+  if (sequence.state == SequenceState::Running) {
+    publish(sequence);
+  } else if (sequence.numInFlight == 0) {
+    std::erase(retiring, &sequence);
+    blocks.release(sequence.table);
+  }
+}
+
+/// Pending tokens are in the cache, but cannot be found in it before they are known.
+void Scheduler::publish(Sequence &sequence) {
+  blocks.publish(sequence.table, sequence.tokens, std::min(sequence.numComputed, sequence.length()));
 }
 
 Result<void> Scheduler::checkIntegrity() const {
@@ -141,9 +174,12 @@ Result<void> Scheduler::checkIntegrity() const {
     int32_t capacity = static_cast<int32_t>(sequence.table.blocks.size()) * blocks.blockTokens();
     if (sequence.numComputed > capacity || (!runs && capacity > 0))
       return fail(who + " has " + std::to_string(sequence.numComputed) + " tokens in " + std::to_string(capacity));
-    if (sequence.numComputed >= sequence.length() || sequence.length() > sequence.maxLength)
+    if (sequence.remaining() < (sequence.numInFlight > 0 ? 0 : 1) || sequence.plannedLength() > sequence.maxLength)
       return fail(who + " has computed " + std::to_string(sequence.numComputed) + " of " +
-                  std::to_string(sequence.length()) + " tokens");
+                  std::to_string(sequence.plannedLength()) + " tokens");
+    if (sequence.numPending > sequence.numInFlight || (!runs && sequence.numInFlight > 0))
+      return fail(who + " is part of " + std::to_string(sequence.numInFlight) + " steps that choose " +
+                  std::to_string(sequence.numPending) + " tokens");
     tables.push_back(&sequence.table);
     return {};
   };
@@ -153,6 +189,11 @@ Result<void> Scheduler::checkIntegrity() const {
   for (const Sequence *sequence : waiting)
     if (auto result = visit(*sequence, false); !result)
       return result;
+  for (const Sequence *sequence : retiring) {
+    if (sequence->numInFlight == 0)
+      return fail("sequence " + std::to_string(sequence->id) + " keeps blocks that no step uses");
+    tables.push_back(&sequence->table);
+  }
   if (numRunning() > limits.maxSeqs)
     return fail(std::to_string(running.size()) + " sequences run, at most " + std::to_string(limits.maxSeqs));
   return blocks.checkIntegrity(tables);

@@ -10,6 +10,9 @@
 //   3. sequences from the head of the queue, as long as all their known tokens find blocks and one is left for every
 //   running
 //      sequence, so that letting them in does not preempt somebody at once; never in a step that preempted
+// A step may be scheduled while the one before it runs. A sequence that decodes then computes a token that nobody knows
+// yet; what happens to its blocks waits: they are taken from it, and given to others, when no step in flight uses them.
+//
 // Nobody overtakes in the queue, and every running sequence is older than every waiting one. The oldest always gets its
 // block, so each step makes progress and each request ends.
 #pragma once
@@ -27,7 +30,10 @@ struct SchedulerLimits {
 struct Slice {
   Sequence *sequence;
   int32_t start, count, logits;
-  bool samples; ///< the last of its rows of logits chooses the next token
+  int32_t row;  ///< of the step's rows of logits, the first of these
+  bool samples; ///< the last of these chooses the next token
+
+  int32_t lastRow() const { return row + logits - 1; }
 };
 
 class Scheduler {
@@ -36,12 +42,15 @@ public:
 
   /// Puts a sequence at the end of the queue. Ids must ascend; it must fit into the pool when alone.
   void add(Sequence &sequence);
-  /// Takes a sequence out, wherever it is, and frees its blocks.
+  /// Takes a sequence out, wherever it is, and frees its blocks, once the steps in flight that use them are finished.
   void remove(Sequence &sequence);
-  /// The next step, valid until the next call. Empty only when nothing is running or waiting.
-  const std::vector<Slice> &schedule();
-  /// The step with this slice has run.
+  /// The next step, valid until the next call. Empty when nothing can be computed, or when a sequence must be preempted
+  /// while a step is in flight: finish that one first.
+  const std::vector<Slice> &schedule(bool inFlight = false);
+  /// The step with this slice is started. Steps run in order, so that later ones may read what it writes.
   void advance(const Slice &slice);
+  /// It is finished.
+  void land(const Slice &slice);
 
   int32_t numRunning() const { return static_cast<int32_t>(running.size()); }
   int32_t numWaiting() const { return static_cast<int32_t>(waiting.size()); }
@@ -52,17 +61,19 @@ public:
   Result<void> checkIntegrity() const;
 
 private:
-  void scheduleDecodes();
+  bool scheduleDecodes(bool mayPreempt);
   void schedulePrefills();
   void admitWaiting();
   bool admit(Sequence &sequence);
   bool addSlice(Sequence &sequence);
   void preempt(Sequence &sequence);
+  void publish(Sequence &sequence);
 
   SchedulerLimits limits;
   BlockManager &blocks;
-  std::vector<Sequence *> running; ///< ids ascending
-  std::deque<Sequence *> waiting;  ///< ids ascending, all above those of `running`
+  std::vector<Sequence *> running;  ///< ids ascending
+  std::deque<Sequence *> waiting;   ///< ids ascending, all above those of `running`
+  std::vector<Sequence *> retiring; ///< taken out while steps in flight use their blocks
   std::vector<Slice> slices;
   int32_t tokenBudget = 0, logitBudget = 0;
   bool preempted = false; ///< in this step

@@ -30,7 +30,10 @@ struct Sequence {
   const uint64_t seed;
 
   BlockTable table;
-  int32_t numComputed = 0;     ///< tokens whose keys and values are in the cache
+  int32_t numComputed = 0;     ///< tokens whose keys and values are in the cache once the steps in flight have run
+  int32_t numInFlight = 0;     ///< steps that it is part of, started and not finished
+  int32_t numPending = 0;      ///< tokens that these choose: they follow `tokens`, and are not known yet
+  int32_t pendingRow = 0;      ///< of the last of these, among its step's rows of logits
   int32_t logitsDelivered = 0; ///< positions handed to Request::onLogits; not again after a preemption
   bool cancelRequested = false;
   bool scheduledBefore = false;
@@ -43,10 +46,17 @@ struct Sequence {
   bool wantsAllLogits() const { return static_cast<bool>(request.onLogits); }
   /// Logits, not only tokens chosen from them.
   bool wantsLogits() const { return wantsAllLogits() || request.sampling.logprobs; }
+  /// The host has to see what a step chose for it before it can be part of the next.
+  bool needsHost() const { return wantsLogits() || request.sampling.editsLogits(); }
   int32_t length() const { return static_cast<int32_t>(tokens.size()); }
   int32_t numOutput() const { return length() - promptLength; }
-  /// Known tokens that are not computed yet: 1 while decoding, more in prefill and after a preemption.
-  int32_t remaining() const { return length() - numComputed; }
+  int32_t plannedLength() const { return length() + numPending; }
+  /// Tokens, known or pending, that are not computed yet: 1 while decoding, more in prefill and after a preemption.
+  int32_t remaining() const { return plannedLength() - numComputed; }
+  /// The last pending token ends it, whatever it is.
+  bool endsWhenKnown() const {
+    return numPending > 0 && (numOutput() + numPending >= request.maxTokens || plannedLength() >= maxLength);
+  }
 
   /// A token is chosen: appends it with its text and tells Request::onToken. `ended` is the reason to end here, if
   /// there is one besides stop strings; returns the reason to end, or None.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random schedules: arrivals, lengths, shared prefixes, cancels, tiny pools and budgets. After every step all
-// invariants hold; at the end no block is lost and every request has the tokens it has alone.
+// Random schedules: arrivals, lengths, shared prefixes, cancels, tiny pools and budgets, with one step in flight and
+// with two. After every step all invariants hold; at the end no block is lost and every request has the tokens it has
+// alone.
 #include "FakeExecutor.h"
 #include "runtime/engine/Engine.h"
 #include <map>
@@ -15,18 +16,22 @@ struct Setting {
   uint32_t seed;
 };
 
+constexpr int32_t kSteps = 1500;
+
 std::ostream &operator<<(std::ostream &out, const Setting &setting) {
   return out << setting.numBlocks << " blocks of " << setting.blockTokens << ", steps of " << setting.stepTokens
              << " tokens, " << setting.maxSeqs << " sequences, " << setting.stepLogits << " logits, seed "
              << setting.seed;
 }
 
-class RandomSchedule : public testing::TestWithParam<Setting> {
+class RandomSchedule : public testing::TestWithParam<std::tuple<Setting, int32_t>> {
 protected:
   static constexpr int32_t kVocab = 40, kMaxSeqLen = 60;
 
+  const Setting &setting = std::get<0>(GetParam());
+  const int32_t depth = std::get<1>(GetParam());
+
   ExecutorLimits limits() const {
-    const Setting &setting = GetParam();
     return {.vocabSize = kVocab,
             .maxSeqLen = kMaxSeqLen,
             .maxStepTokens = setting.stepTokens,
@@ -57,6 +62,9 @@ protected:
       request.sampling.seed = random();
     } else if (random() % 8 == 0) {
       request.sampling.frequencyPenalty = 1.5f;
+    } else if (random() % 16 == 0) {
+      request.sampling.logitBias = {{3, 2.0f}};
+      request.sampling.logprobs = 2;
     }
     if (random() % 10 == 0)
       request.maxChunk = 1 + static_cast<int32_t>(random() % 3);
@@ -90,12 +98,12 @@ protected:
     return tokens;
   }
 
-  std::mt19937 random{GetParam().seed};
+  std::mt19937 random{setting.seed};
 };
 
 TEST_P(RandomSchedule, KeepsEveryInvariantAndEveryAnswer) {
-  FakeExecutor model(limits());
-  Engine engine(model, {.eosTokens = {0}, .sharePrefixes = GetParam().sharePrefixes});
+  FakeExecutor model(limits(), depth);
+  Engine engine(model, {.eosTokens = {0}, .sharePrefixes = setting.sharePrefixes});
   struct Sent {
     Request request; // without callbacks
     Completion done;
@@ -114,9 +122,9 @@ TEST_P(RandomSchedule, KeepsEveryInvariantAndEveryAnswer) {
     sent[id] = std::move(one);
     ASSERT_EQ(engine.submit(std::move(request)).value_or(0), id);
   };
-  for (int32_t step = 0; step < 1500 || !engine.idle(); ++step) {
+  for (int32_t step = 0; step < kSteps || !engine.idle(); ++step) {
     ASSERT_LT(step, 50000) << "some request never ends";
-    for (size_t arrivals = step < 1500 && random() % 4 == 0 ? random() % 4 : 0; arrivals > 0; --arrivals)
+    for (size_t arrivals = step < kSteps && random() % 4 == 0 ? random() % 4 : 0; arrivals > 0; --arrivals)
       submitOne();
     if (random() % 40 == 0 && !sent.empty())
       engine.cancel(1 + random() % sent.size());
@@ -126,9 +134,9 @@ TEST_P(RandomSchedule, KeepsEveryInvariantAndEveryAnswer) {
   }
   EngineStats stats = engine.stats();
   EXPECT_EQ(stats.blocksUsed, 0);
-  EXPECT_EQ(stats.blocksFree + stats.blocksCached, GetParam().numBlocks);
-  EXPECT_EQ(stats.prefixHitTokens > 0, GetParam().sharePrefixes);
-  const Setting &setting = GetParam();
+  EXPECT_EQ(stats.blocksFree + stats.blocksCached, setting.numBlocks);
+  EXPECT_EQ(stats.prefixHitTokens > 0, setting.sharePrefixes);
+  EXPECT_GE(model.maxStarted, depth);
   if (setting.numBlocks * setting.blockTokens < kMaxSeqLen * 2 &&
       std::min({setting.maxSeqs, setting.stepTokens, setting.stepLogits}) > 2) {
     EXPECT_GT(stats.preemptions, 10) << "a pool this small has to preempt";
@@ -142,13 +150,15 @@ TEST_P(RandomSchedule, KeepsEveryInvariantAndEveryAnswer) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Engine, RandomSchedule,
-                         testing::Values(Setting{4, 15, 16, 8, 8, true, 1}, Setting{4, 15, 16, 8, 8, false, 2},
-                                         Setting{1, 60, 7, 5, 5, true, 3}, Setting{3, 12, 64, 16, 16, true, 4},
-                                         Setting{16, 4, 32, 4, 4, true, 5}, Setting{8, 200, 64, 32, 32, true, 6},
-                                         Setting{4, 20, 1, 4, 4, true, 7}, Setting{4, 20, 12, 6, 2, true, 8},
-                                         Setting{2, 30, 3, 3, 3, true, 9}, Setting{5, 13, 40, 12, 1, true, 10},
-                                         Setting{4, 15, 16, 8, 8, true, 11}, Setting{2, 24, 33, 9, 12, true, 12}));
+INSTANTIATE_TEST_SUITE_P(
+    Engine, RandomSchedule,
+    testing::Combine(testing::Values(Setting{4, 15, 16, 8, 8, true, 1}, Setting{4, 15, 16, 8, 8, false, 2},
+                                     Setting{1, 60, 7, 5, 5, true, 3}, Setting{3, 12, 64, 16, 16, true, 4},
+                                     Setting{16, 4, 32, 4, 4, true, 5}, Setting{8, 200, 64, 32, 32, true, 6},
+                                     Setting{4, 20, 1, 4, 4, true, 7}, Setting{4, 20, 12, 6, 2, true, 8},
+                                     Setting{2, 30, 3, 3, 3, true, 9}, Setting{5, 13, 40, 12, 1, true, 10},
+                                     Setting{4, 15, 16, 8, 8, true, 11}, Setting{2, 24, 33, 9, 12, true, 12}),
+                     testing::Values(1, 2)));
 
 } // namespace
 } // namespace sinter::rt

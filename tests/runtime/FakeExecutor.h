@@ -31,6 +31,7 @@ public:
       checkWritesApart(running.step, step, theLimits.kvBlockTokens);
     EXPECT_EQ(rows.size(), static_cast<size_t>(step.numLogits));
     started.emplace_back(step, rows, wantLogits);
+    maxStarted = std::max(maxStarted, static_cast<int32_t>(started.size()));
     return {};
   }
 
@@ -66,9 +67,9 @@ public:
     }
   };
   std::function<void(const Step &)> onStep;
-  int64_t steps = 0;
+  int64_t numStarted = 0, steps = 0;             ///< steps: finished
   int64_t failingStart = -1, failingFinish = -1; ///< which call, from 0
-  int32_t maxTokensSeen = 0, maxSeqsSeen = 0;
+  int32_t maxTokensSeen = 0, maxSeqsSeen = 0, maxStarted = 0;
 
 private:
   struct Slot {
@@ -125,7 +126,6 @@ private:
 
   ExecutorLimits theLimits;
   int32_t theDepth;
-  int64_t numStarted = 0;
   std::vector<Slot> slots;
   std::deque<FakeStep> started;
   std::vector<int32_t> tokens; ///< of the step that was finished last

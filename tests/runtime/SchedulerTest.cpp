@@ -29,6 +29,7 @@ struct Bench {
       text += (text.empty() ? "" : " ") + std::to_string(slice.sequence->id) + ":" + std::to_string(slice.start) + "+" +
               std::to_string(slice.count) + std::string(slice.logits, '*');
       scheduler.advance(slice);
+      scheduler.land(slice);
       if (slice.sequence->remaining() == 0)
         slice.sequence->append(1, nullptr, FinishReason::None);
     }
@@ -124,6 +125,40 @@ TEST(Scheduler, TheOldestTakesWhatItNeeds) {
   EXPECT_EQ(bench.blocks.numUsed(), 4);
 }
 
+TEST(Scheduler, NothingIsTakenFromAStepInFlight) {
+  Bench bench(4, {.maxStepTokens = 64, .maxSeqs = 8, .maxStepLogits = 8});
+  Sequence &first = bench.add(3);
+  Sequence &second = bench.add(6);
+  EXPECT_EQ(bench.run(), "1:0+3* 2:0+6*");
+  EXPECT_EQ(bench.run(), "1:3+1* 2:6+1*");
+  std::vector<Slice> inFlight = bench.scheduler.schedule();
+  for (const Slice &slice : inFlight)
+    bench.scheduler.advance(slice);
+  EXPECT_TRUE(bench.scheduler.schedule(true).empty()) << "the second needs a block, and may not be preempted";
+  bench.scheduler.remove(first);
+  first.state = SequenceState::Finished;
+  EXPECT_EQ(bench.blocks.numUsed(), 4);
+  EXPECT_TRUE(bench.scheduler.checkIntegrity());
+  for (const Slice &slice : inFlight)
+    bench.scheduler.land(slice);
+  EXPECT_EQ(bench.blocks.numUsed(), 2);
+  second.append(1, nullptr, FinishReason::None);
+  EXPECT_EQ(bench.run(), "2:8+1*");
+}
+
+TEST(Scheduler, WhatEndsForSureIsNotScheduledAgain) {
+  Bench bench(16, {.maxStepTokens = 64, .maxSeqs = 8, .maxStepLogits = 8});
+  Request request;
+  request.maxTokens = 2;
+  bench.add(6, std::move(request));
+  for (int expected : {1, 1, 0}) {
+    const std::vector<Slice> &slices = bench.scheduler.schedule(true);
+    EXPECT_EQ(slices.size(), static_cast<size_t>(expected));
+    for (const Slice &slice : slices)
+      bench.scheduler.advance(slice);
+  }
+}
+
 TEST(Scheduler, SharedPrefixesAreNotComputed) {
   Bench bench(64, {.maxStepTokens = 64, .maxSeqs = 8, .maxStepLogits = 8});
   Request a, b;
@@ -175,6 +210,19 @@ TEST(Batch, FlatArrays) {
   auto &first = bench.sequences[0]->table.blocks, &second = bench.sequences[1]->table.blocks;
   EXPECT_EQ(list(step.blockTable, 4), (std::vector<int32_t>{first[0], -1, second[0], second[1]}));
   EXPECT_EQ(list(step.logitRows, step.numLogits), (std::vector<int32_t>{0}));
+}
+
+TEST(Batch, TokensThatAreNotKnownAreRowsOfTheStepBefore) {
+  Bench bench(16, {.maxStepTokens = 8, .maxSeqs = 4, .maxStepLogits = 4});
+  bench.add(2);
+  bench.add(3);
+  bench.add(9);
+  for (const Slice &slice : bench.scheduler.schedule())
+    bench.scheduler.advance(slice);
+  Batch batch;
+  const Step &step = batch.build(bench.scheduler.schedule(true), 4);
+  EXPECT_EQ(std::vector(step.tokens, step.tokens + 4), (std::vector<int32_t>{~0, ~1, 3003, 3004}));
+  EXPECT_EQ(std::vector(step.positions, step.positions + 4), (std::vector<int32_t>{2, 3, 3, 4}));
 }
 
 } // namespace
