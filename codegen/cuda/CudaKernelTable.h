@@ -18,7 +18,7 @@ public:
                              const Config &config, int numArgs, int64_t rows) {
     ConfigPrinter fields;
     config.visit(fields);
-    if (!config.valid())
+    if (!canRun(config))
       return llvm::createStringError(
           llvm::formatv("no kernel '{0}' for: {1}; {2} {{{3}}", function, str(op), configName, fields.str()).str());
     auto [found, isNew] = kernelOf.try_emplace((function + " " + fields.str()).str(), plan.kernels.size());
@@ -43,6 +43,13 @@ public:
   }
 
 private:
+  template <typename Config>
+  static bool canRun(const Config &config) {
+    if constexpr (requires { config.valid(); })
+      return config.valid();
+    else
+      return valid(config); // found beside the config
+  }
   std::string nameFor(llvm::StringRef function, int64_t rows) const;
   uint64_t indexOf(const rt::CudaTensorMap &map);
 

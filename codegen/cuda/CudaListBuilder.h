@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of launches that selection is at, and what every op's lowering needs: arguments, kernels, launches.
+#pragma once
+#include "codegen/cuda/CudaKernelTable.h"
+#include "codegen/cuda/CudaSelect.h"
+#include "ir/Ops.h"
+#include "ir/Try.h"
+
+namespace sinter {
+
+/// Which kind of list is being made.
+enum class CudaPart { Decode, Mixed, Head, DenseHead };
+
+inline int64_t columnsOf(const Value &v) { return v.type.dim(-1).number(); }
+inline int64_t rowBytesOf(const Value &v) { return columnsOf(v) * int64_t(scalarSize(v.type.element.scalar())); }
+
+class CudaListBuilder {
+public:
+  using Launch = llvm::Expected<CudaKernelLaunch *>;
+
+  CudaListBuilder(const Graph &graph, const CudaSelectOptions &options);
+
+  /// The launches that follow are of this list.
+  void begin(CudaPart newPart, CudaKernelList &list);
+  bool isHead() const { return part == CudaPart::Head || part == CudaPart::DenseHead; }
+
+  /// An item of the weights; its size is added to `bytes`.
+  llvm::Expected<rt::CudaArg> weight(WeightItem::Layout layout, llvm::ArrayRef<const Value *> values,
+                                     double *bytes = nullptr);
+  /// Row vectors as float32, one after another; Null for none.
+  llvm::Expected<rt::CudaArg> vectors(llvm::ArrayRef<const Value *> values);
+  llvm::Expected<rt::CudaArg> vectors(const NamedOperands &operands);
+  /// A value of the step, or the logits.
+  rt::CudaArg value(const Value &v) const;
+  /// Behind the values: what a launch hands to the next one, where an op is several launches.
+  rt::CudaArg scratch() const { return scratchPlace; }
+
+  /// Rows that small kernels are built for: few classes, since they depend little on it.
+  int smallRows() const;
+  /// Rows at most of what the list works on, in any bucket.
+  int mostRows() const { return int(isHead() ? options.maxStepLogits : options.maxStepTokens); }
+
+  /// Adds a launch of `function` from templates/cuda/`header`; its costs are filled in by the caller.
+  template <typename Config>
+  Launch launch(const Op &op, llvm::StringRef header, llvm::StringRef function, llvm::StringRef configName,
+                const Config &config, llvm::ArrayRef<rt::CudaArg> args) {
+    TRY_ASSIGN(kernel, kernels.add(op, header, function, configName, config, int(args.size()), rows));
+    plan.workspaceBytes = std::max<uint64_t>(plan.workspaceBytes, uint64_t(config.workspaceBytes()));
+    plan.counterBytes = std::max<uint64_t>(plan.counterBytes, uint64_t(config.counters()) * 4);
+    launches->push_back({kernel, &op, {args.begin(), args.end()}});
+    return &launches->back();
+  }
+
+  const CudaSelectOptions &options;
+  const bool native; ///< wgmma and what comes with it
+  CudaLaunchPlan plan;
+  CudaKernelTable kernels{plan};
+  CudaPart part{};
+  int64_t rows = 0; ///< of the bucket
+  const Value *logits = nullptr;
+
+private:
+  void placeScratch(const Graph &graph);
+
+  std::vector<CudaKernelLaunch> *launches = nullptr;
+  rt::CudaArg scratchPlace{};
+};
+
+// How ops become launches. Each adds to the list that the builder is at.
+
+llvm::Error selectMatmul(CudaListBuilder &list, const Linear &op);
+llvm::Error selectMatmul(CudaListBuilder &list, const SwigluLinear &op);
+llvm::Error selectAttention(CudaListBuilder &list, const RopeAttention &op);
+/// rms_norm of x to `out`, on behalf of `op`.
+llvm::Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value &weight, double eps,
+                       rt::CudaArg out);
+
+} // namespace sinter

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matmuls: by the number of rows, a kernel that streams the weights past all of them, or one that works tile by tile.
+#include "codegen/cuda/CudaListBuilder.h"
+#include "templates/cuda/matmul_config.h"
+#include "templates/cuda/matmul_mma_config.h"
+#include "templates/cuda/matvec_config.h"
+#include "llvm/Support/FormatVariadic.h"
+
+namespace sinter {
+
+namespace {
+
+using llvm::Error;
+using rt::CudaArg;
+using rt::CudaArgKind;
+using Layout = WeightItem::Layout;
+using Launch = CudaListBuilder::Launch;
+
+/// Rows up to which a matmul streams its weights past all of them at once, and norms its input itself.
+constexpr int64_t streamedRows = 16;
+
+/// A linear or swiglu_linear, in the terms of the templates.
+struct MatmulOp {
+  const Op &op;
+  const Value &x;
+  llvm::SmallVector<const Value *, 3> weights;
+  const NamedOperands &bias, &norm;
+  const Value *residual;
+  double eps;
+  bool swiglu;
+
+  explicit MatmulOp(const Linear &o)
+      : op(o), x(o.x.get()), bias(o.bias), norm(o.norm), residual(o.residual.empty() ? nullptr : &o.residual[0]),
+        eps(*o.eps), swiglu(false) {
+    for (auto &w : o.weights.uses())
+      weights.push_back(w->get());
+  }
+  explicit MatmulOp(const SwigluLinear &o)
+      : op(o), x(o.x.get()), weights{&o.gate.get(), &o.up.get()}, bias(o.bias), norm(o.norm), residual(nullptr),
+        eps(*o.eps), swiglu(true) {}
+
+  int n() const { return int(columnsOf(op.result())); }
+  int k() const { return int(columnsOf(x)); }
+  bool givesFloat() const { return op.result().type.element == ElementType(Scalar::F32); }
+};
+
+class MatmulSelector {
+public:
+  MatmulSelector(CudaListBuilder &list, const MatmulOp &m) : list(list), m(m) {}
+
+  Error checkShape() const {
+    for (const Value *w : m.weights)
+      if (w->type.dim(0).number() % (m.swiglu ? 8 : cuda::tileRows) && m.weights.size() > 1)
+        return llvm::createStringError(llvm::formatv("the cuda target stacks weights of whole tiles of {0} rows, {1} "
+                                                     "is {2}",
+                                                     cuda::tileRows, w->str(), w->type)
+                                           .str());
+    return Error::success();
+  }
+
+  Error run() {
+    TRY(checkShape());
+    double weightBytes = 0;
+    TRY_ASSIGN(stream, list.weight(m.swiglu ? Layout::SwigluAtoms : Layout::Atoms, m.weights, &weightBytes));
+    bool normsItself = list.rows <= streamedRows;
+    CudaArg args[11] = {stream, list.value(m.x), list.value(m.op.result())};
+    if (!m.norm.empty() && normsItself) {
+      TRY_ASSIGN(weights, list.vectors(m.norm));
+      args[3] = weights;
+    } else if (!m.norm.empty()) {
+      TRY(selectNorm(list, m.op, m.x, m.norm[0], m.eps, list.scratch()));
+      args[1] = list.scratch();
+    }
+    TRY(biases(args));
+    if (m.residual)
+      args[6] = list.value(*m.residual);
+    TRY_ASSIGN(l, normsItself && list.native ? matvec(args) : list.native ? tiled(args) : portable(args, normsItself));
+    l->weightBytes = weightBytes;
+    l->rowBytes = double(rowBytesOf(m.x) + rowBytesOf(m.op.result()) + (m.residual ? rowBytesOf(*m.residual) : 0));
+    l->rowFlops = 2.0 * m.k() * double(m.n()) * (m.swiglu ? 2 : 1);
+    return Error::success();
+  }
+
+  Error biases(CudaArg *args) {
+    if (!m.swiglu) {
+      TRY_ASSIGN(bias, list.vectors(m.bias));
+      args[4] = bias;
+    } else if (!m.bias.empty()) {
+      TRY_ASSIGN(gate, list.vectors({&m.bias[0]}));
+      TRY_ASSIGN(up, list.vectors({&m.bias[1]}));
+      args[4] = gate;
+      args[5] = up;
+    }
+    return Error::success();
+  }
+
+  template <typename Config>
+  Config matmulConfig() const {
+    Config c{};
+    c.n = m.n();
+    c.k = m.k();
+    c.tokens = int(list.rows);
+    using Epilogue = decltype(c.epilogue);
+    using Out = decltype(c.out);
+    c.epilogue = m.swiglu ? Epilogue::SwiGlu : m.residual ? Epilogue::Residual : Epilogue::None;
+    c.out = m.givesFloat() ? Out::F32 : Out::Bf16;
+    c.bias = !m.bias.empty();
+    return c;
+  }
+
+  Launch matvec(llvm::ArrayRef<CudaArg> args) {
+    auto c = matmulConfig<cuda::MatvecConfig>();
+    c.norm = !m.norm.empty();
+    c.eps = c.norm ? float(m.eps) : c.eps;
+    return list.launch(m.op, "templates/cuda/matvec.cuh", "matvec", "MatvecConfig", tuned(c, list.options.sms),
+                       args.take_front(7));
+  }
+
+  Launch tiled(llvm::MutableArrayRef<CudaArg> args) {
+    auto c = tuned(matmulConfig<cuda::MatmulConfig>(), list.options.sms);
+    args[7] = list.kernels.tensorMap(args[1], activationMap(c, list.mostRows()));
+    args[8] = list.kernels.tensorMap(args[0], weightMap(c));
+    args[9] = {CudaArgKind::Workspace, 0};
+    args[10] = {CudaArgKind::Counters, 0};
+    return list.launch(m.op, "templates/cuda/matmul.cuh", "matmul", "MatmulConfig", c, args);
+  }
+
+  Launch portable(llvm::ArrayRef<CudaArg> args, bool norms) {
+    auto c = matmulConfig<cuda::MatmulMmaConfig>();
+    c.norm = norms && !m.norm.empty();
+    c.eps = c.norm ? float(m.eps) : c.eps;
+    c.sharedLimit = list.options.arch->maxSharedBytes;
+    c.sms = list.options.sms;
+    return list.launch(m.op, "templates/cuda/matmul_mma.cuh", "matmulMma", "MatmulMmaConfig", tuned(c),
+                       args.take_front(7));
+  }
+
+  CudaListBuilder &list;
+  const MatmulOp m;
+};
+
+} // namespace
+
+Error selectMatmul(CudaListBuilder &list, const Linear &op) { return MatmulSelector(list, MatmulOp(op)).run(); }
+Error selectMatmul(CudaListBuilder &list, const SwigluLinear &op) { return MatmulSelector(list, MatmulOp(op)).run(); }
+
+} // namespace sinter
