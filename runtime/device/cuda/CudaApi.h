@@ -22,6 +22,7 @@ using CudaGraphHandle = struct CudaGraphOpaque *;
 using CudaGraphExecHandle = struct CudaGraphExecOpaque *;
 
 enum class CudaDeviceAttribute : int {
+  ClockKilohertz = 13, ///< at most
   Multiprocessors = 16,
   L2Bytes = 38,
   CapabilityMajor = 75,
@@ -38,6 +39,7 @@ enum class CudaFunctionAttribute : int {
 
 inline constexpr unsigned cudaStreamNonBlocking = 1; ///< does not wait for the legacy default stream
 inline constexpr unsigned cudaEventNoTiming = 2;
+inline constexpr unsigned cudaEventRecordExternal = 1; ///< in a capture: the graph records it whenever it runs
 
 enum class CudaCaptureMode : int { Global = 0, ThreadLocal = 1 };
 
@@ -82,9 +84,14 @@ struct CudaLaunchConfig {
 };
 static_assert(sizeof(CudaLaunchConfig) == 56 && offsetof(CudaLaunchConfig, stream) == 32);
 
-/// CUtensorMap: what TMA reads a tensor by. Kernels take it as a `const __grid_constant__` parameter.
-struct alignas(64) CudaTensorMap {
+/// CUtensorMap: what TMA reads a tensor by, in device memory or a `const __grid_constant__` parameter.
+struct alignas(64) CudaTensorMapImage {
   uint64_t opaque[16];
 };
+static_assert(sizeof(CudaTensorMapImage) == 128);
+
+inline constexpr int cudaTensorBfloat16 = 9;
+inline constexpr int cudaTensorSwizzleNone = 0, cudaTensorSwizzle128 = 3;
+inline constexpr int cudaTensorPromoteL2To128 = 2;
 
 } // namespace sinter::rt

@@ -40,13 +40,14 @@ Result<CudaDevice> CudaDevice::open(const CudaDriver &driver, const CudaNeeds &n
 }
 
 Result<void> CudaDevice::readFacts() {
-  int l2 = 0, shared = 0;
+  int l2 = 0, shared = 0, kilohertz = 0;
   size_t total = 0;
   const std::pair<CudaDeviceAttribute, int *> attributes[] = {
       {CudaDeviceAttribute::CapabilityMajor, &known.major},
       {CudaDeviceAttribute::CapabilityMinor, &known.minor},
       {CudaDeviceAttribute::Multiprocessors, &known.multiprocessors},
       {CudaDeviceAttribute::L2Bytes, &l2},
+      {CudaDeviceAttribute::ClockKilohertz, &kilohertz},
       {CudaDeviceAttribute::MaxSharedBytesPerBlock, &shared},
   };
   for (auto [attribute, value] : attributes)
@@ -59,6 +60,7 @@ Result<void> CudaDevice::readFacts() {
     return read;
   known.name = name;
   known.l2Bytes = l2;
+  known.clockHertz = 1e3 * kilohertz;
   known.maxSharedBytesPerBlock = shared;
   known.totalBytes = total;
   return {};

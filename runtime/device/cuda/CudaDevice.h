@@ -20,6 +20,7 @@ struct CudaDeviceFacts {
   std::string name; ///< "NVIDIA H200"
   int major = 0, minor = 0;
   int multiprocessors = 0;
+  double clockHertz = 0; ///< at most
   int64_t l2Bytes = 0;
   int64_t maxSharedBytesPerBlock = 0; ///< after opting in
   uint64_t totalBytes = 0;

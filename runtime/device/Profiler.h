@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What bench asks a device beyond running steps: what its kernels cost, and how fast it could be.
+#pragma once
+#include "runtime/device/Executor.h"
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sinter::rt {
+
+/// What a launch of the plan has cost since profiling began.
+struct KernelTime {
+  std::string kernel; ///< "k07_matvec"
+  std::string op;     ///< the IR op it serves, printed
+  int64_t calls = 0;
+  double seconds = 0, bytes = 0, flops = 0; ///< of all calls
+};
+
+/// How the weights came to the device.
+struct UploadReport {
+  double seconds;            ///< of the weights' way
+  double linkBytesPerSecond; ///< of one large copy, measured now
+};
+
+class Profiler {
+public:
+  virtual ~Profiler() = default;
+  /// Measures every launch from now on, from zero; steps may run slower.
+  virtual void start() = 0;
+  virtual void stop() = 0;
+  /// Every launch that ran, in order of the plan.
+  virtual std::vector<KernelTime> times() const = 0;
+  /// Bytes a second, measured now.
+  virtual Result<double> readBandwidth() = 0;
+  /// Of its matrix units at their highest clock; 0 where nobody knows.
+  virtual double peakFlops() const { return 0; }
+  /// Seconds that the device has worked on steps; nothing where it is the host itself.
+  virtual std::optional<double> busySeconds() const { return std::nullopt; }
+  /// Nothing where the weights are used where they are.
+  virtual Result<std::optional<UploadReport>> upload() { return std::nullopt; }
+};
+
+} // namespace sinter::rt
