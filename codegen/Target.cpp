@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Target names to compiler flags, and this machine to a target name.
 #include "codegen/Target.h"
+#include "codegen/cuda/CudaArch.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -42,18 +43,36 @@ llvm::Expected<std::string> nameOfThisMachine() {
   return name;
 }
 
+/// "cuda:sm_80, cuda:sm_86, ..."
+std::string cudaNames() {
+  return llvm::join(llvm::map_range(cudaArchs(), [](const CudaArch &arch) { return ("cuda:" + arch.name).str(); }),
+                    ", ");
+}
+
 llvm::Error unknown(llvm::StringRef text) {
   std::string known;
   for (const Level &l : levels)
     known += (", cpu:" + l.name).str();
   return llvm::createStringError("--target " + text + ": expected cpu" + known +
-                                 ", with extensions such as +avx512vnni");
+                                 ", with extensions such as +avx512vnni, or " + cudaNames());
+}
+
+/// The host's part of a CUDA target runs on any x86-64.
+llvm::Expected<Target> parseCuda(llvm::StringRef text, llvm::StringRef architecture) {
+  auto arch = findCudaArch(architecture);
+  if (!arch) {
+    llvm::consumeError(arch.takeError());
+    return llvm::createStringError("--target " + text + ": expected " + cudaNames());
+  }
+  return Target{text.str(), {"-march=x86-64"}, "", *arch};
 }
 
 } // namespace
 
 llvm::Expected<Target> parseTarget(llvm::StringRef text) {
   auto [kind, machine] = text.split(':');
+  if (kind == "cuda")
+    return parseCuda(text, machine);
   if (kind != "cpu" || text.ends_with(":"))
     return unknown(text);
   std::string name = machine.str();
@@ -68,7 +87,7 @@ llvm::Expected<Target> parseTarget(llvm::StringRef text) {
   auto level = llvm::find_if(levels, [&](const Level &l) { return l.name == parts[0]; });
   if (level == std::end(levels))
     return unknown(text);
-  Target target{"cpu:" + name, {("-march=" + level->name).str()}, level->cpuinfo.str()};
+  Target target{"cpu:" + name, {("-march=" + level->name).str()}, level->cpuinfo.str(), nullptr};
   for (llvm::StringRef part : llvm::drop_begin(parts)) {
     auto extension = llvm::find_if(extensions, [&](const Extension &e) { return e.name == part; });
     if (extension == std::end(extensions))

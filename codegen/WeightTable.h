@@ -10,11 +10,11 @@ namespace sinter {
 
 struct WeightItem {
   enum class Layout {
-    Linear,   ///< panels of one matmul weight (codegen/cpu/PackLinear.h)
-    Swiglu,   ///< panels of gate and up, alternating
-    Vector,   ///< a row of its own element type
-    Floats,   ///< rows as float32, one after another
-    Constant, ///< the value of a constant op
+    Linear,      ///< panels of one matmul weight (codegen/cpu/PackLinear.h)
+    Swiglu,      ///< panels of gate and up, alternating
+    Vector,      ///< a row of its own element type
+    Floats,      ///< rows as float32, one after another
+    Constant,    ///< the value of a constant op
     Atoms,       ///< matmul weights stacked along n, as the CUDA kernels stream them (templates/cuda/layout.h)
     SwigluAtoms, ///< gate and up, eight rows of each in turn
   };

@@ -62,17 +62,6 @@ llvm::StringRef kindName(Buffer::Kind kind) {
   llvm_unreachable("a buffer without a kind");
 }
 
-/// As a C++ string literal.
-std::string quoted(llvm::StringRef s) {
-  std::string literal = "\"";
-  for (char c : s) {
-    if (c == '"' || c == '\\')
-      literal += '\\';
-    literal += c;
-  }
-  return literal + '"';
-}
-
 std::string number(double v) { return AttrValue(v).str(); }
 
 /// Buffers of every launch as one array, and the launches that point into it.
@@ -87,7 +76,7 @@ void launchTables(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels, l
   os << "};\n\nconstexpr Launch launches[] = {\n";
   size_t at = 0;
   for (auto [l, kernel] : llvm::zip_equal(plan.launches, kernels)) {
-    os << llvm::formatv("    {{{0}, {1}, \"{0}\", buffers + {2}, {3}, {4}, {5}, {6}},\n", kernel, quoted(str(*l.op)),
+    os << llvm::formatv("    {{{0}, {1}, \"{0}\", buffers + {2}, {3}, {4}, {5}, {6}},\n", kernel, cppString(str(*l.op)),
                         at, l.buffers.size(), l.op->layer, number(l.weightBytes), number(l.flopsPerToken));
     at += l.buffers.size();
   }
@@ -109,49 +98,27 @@ std::string planText(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels
   launchTables(plan, kernels, os);
   os << llvm::formatv("constexpr Bucket buckets[] = {{{{{0}, launches, {1}}};\n} // namespace\n\n", facts.maxStepTokens,
                       plan.launches.size());
-  os << "extern \"C\" const Plan sinterPlan = {\n";
-  auto field = [&](llvm::StringRef name, const llvm::Twine &value) {
-    os << "    ." << name << " = " << value << ",\n";
-  };
-  field("model", quoted(facts.model));
-  field("target", quoted(target.name));
-  field("cpuFeatures", quoted(target.cpuFeatures));
-  field("vocabSize", llvm::Twine(plan.vocabSize));
-  field("numLayers", llvm::Twine(plan.numLayers));
-  field("hiddenSize", llvm::Twine(plan.hiddenSize));
-  field("maxSeqLen", llvm::Twine(facts.maxSeqLen));
-  field("maxStepTokens", llvm::Twine(facts.maxStepTokens));
-  field("maxSeqs", llvm::Twine(facts.maxSeqs));
-  field("maxStepLogits", llvm::Twine(facts.maxStepLogits));
-  field("kvBlockTokens", llvm::Twine(plan.kvBlockTokens));
-  field("kvBlockBytes", llvm::Twine(plan.kvBlockBytes));
-  field("arenaBytes", llvm::Twine(plan.arenaBytes));
-  field("scratchBytes", "std::max({" +
-                            llvm::join(llvm::map_range(distinct, [](auto k) { return (k + "_scratch").str(); }), ", ") +
-                            "})");
-  field("weightsBytes", llvm::Twine(plan.weights.bytes()));
-  field("buckets", "buckets");
-  field("numBuckets", "1");
-  os << "};\n";
+  std::string scratch =
+      llvm::join(llvm::map_range(distinct, [](llvm::StringRef k) { return (k + "_scratch").str(); }), ", ");
+  emitPlan(plan, target, facts, "std::max({" + scratch + "})", "    .buckets = buckets,\n    .numBuckets = 1,\n", os);
   return text;
 }
 
 } // namespace
 
-std::vector<EmittedFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts) {
-  std::vector<EmittedFile> files;
+CpuCode emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts) {
+  CpuCode code;
   std::map<std::string, std::string> kernelOfConfigs;
-  std::vector<std::string> kernels;
   for (const KernelLaunch &launch : plan.launches) {
     auto [it, isNew] = kernelOfConfigs.try_emplace(launch.op->kernel + "\n" + configsOf(launch));
     if (isNew) {
-      it->second = llvm::formatv("k{0:02}_{1}", files.size(), launch.op->kernel).str();
-      files.push_back({it->second + ".cpp", kernelText(it->second, launch)});
+      it->second = llvm::formatv("k{0:02}_{1}", code.files.size(), launch.op->kernel).str();
+      code.files.push_back({it->second + ".cpp", kernelText(it->second, launch)});
     }
-    kernels.push_back(it->second);
+    code.kernelOfLaunch.push_back(it->second);
   }
-  files.push_back({"plan.cpp", planText(plan, kernels, target, facts)});
-  return files;
+  code.files.push_back({"plan.cpp", planText(plan, code.kernelOfLaunch, target, facts)});
+  return code;
 }
 
 } // namespace sinter

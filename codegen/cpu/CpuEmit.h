@@ -3,18 +3,15 @@
 // plan.cpp, the launch plan as constant data.
 #pragma once
 #include "codegen/EmittedFile.h"
-#include "codegen/Launch.h"
-#include "codegen/Target.h"
+#include "codegen/PlanText.h"
 
 namespace sinter {
 
-/// What the plan states beyond the launches.
-struct PlanFacts {
-  std::string model;
-  int64_t maxSeqLen = 0, maxStepTokens = 0, maxSeqs = 0, maxStepLogits = 0;
+struct CpuCode {
+  std::vector<EmittedFile> files;          ///< the last is plan.cpp
+  std::vector<std::string> kernelOfLaunch; ///< its name; launches with equal calls share a kernel
 };
 
-/// The files of a step; the last is plan.cpp. Launches with equal calls share a kernel.
-std::vector<EmittedFile> emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts);
+CpuCode emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts);
 
 } // namespace sinter

@@ -12,14 +12,14 @@ constexpr int32_t KiB = 1024;
 
 // clang-format off
 constexpr CudaArch archs[] = {
-    // name      capability  shared memory        threads  fp8    bulk   cluster PDL    wgmma  tcgen05
-    //                       a block    an SM     an SM    mma    copy
-    {"sm_80",    8,  0,      163 * KiB, 164 * KiB, 2048,   false, false, false,  false, false, false},
-    {"sm_86",    8,  6,       99 * KiB, 100 * KiB, 1536,   false, false, false,  false, false, false},
-    {"sm_89",    8,  9,       99 * KiB, 100 * KiB, 1536,   true,  false, false,  false, false, false},
-    {"sm_90a",   9,  0,      227 * KiB, 228 * KiB, 2048,   true,  true,  true,   true,  true,  false},
-    {"sm_100a", 10,  0,      227 * KiB, 228 * KiB, 2048,   true,  true,  true,   true,  false, true},
-    {"sm_120",  12,  0,       99 * KiB, 100 * KiB, 1536,   true,  true,  true,   true,  false, false},
+    // name      capability  shared memory        threads  SMs  fp8    bulk   cluster PDL    wgmma  tcgen05
+    //                       a block    an SM     an SM         mma    copy
+    {"sm_80",    8,  0,      163 * KiB, 164 * KiB, 2048,   108,  false, false, false,  false, false, false},
+    {"sm_86",    8,  6,       99 * KiB, 100 * KiB, 1536,   84,   false, false, false,  false, false, false},
+    {"sm_89",    8,  9,       99 * KiB, 100 * KiB, 1536,   142,  true,  false, false,  false, false, false},
+    {"sm_90a",   9,  0,      227 * KiB, 228 * KiB, 2048,   132,  true,  true,  true,   true,  true,  false},
+    {"sm_100a", 10,  0,      227 * KiB, 228 * KiB, 2048,   148,  true,  true,  true,   true,  false, true},
+    {"sm_120",  12,  0,       99 * KiB, 100 * KiB, 1536,   170,  true,  true,  true,   true,  false, false},
 };
 // clang-format on
 

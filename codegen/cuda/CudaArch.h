@@ -16,9 +16,10 @@ struct CudaArch {
   int32_t maxSharedBytes; ///< of a block, dynamic and static together, after opting in
   int32_t sharedBytesPerSm;
   int32_t maxThreadsPerSm;
-  bool fp8Mma;             ///< mma.sync on e4m3 and e5m2
-  bool bulkCopy;           ///< TMA: cp.async.bulk with mbarriers, 1-D and tensors; stmatrix is there too
-  bool cluster;            ///< thread block clusters and distributed shared memory
+  int32_t sms;   ///< multiprocessors of the part that grids are made for: A100, RTX A6000, L40S, H200, B200, RTX 5090
+  bool fp8Mma;   ///< mma.sync on e4m3 and e5m2
+  bool bulkCopy; ///< TMA: cp.async.bulk with mbarriers, 1-D and tensors; stmatrix is there too
+  bool cluster;  ///< thread block clusters and distributed shared memory
   bool programmaticLaunch; ///< griddepcontrol: a kernel starts before its predecessor has ended
   bool wgmma;              ///< warpgroup MMA and setmaxnreg
   bool tcgen05;            ///< tensor memory and its MMA

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Compile.h"
-#include "codegen/HostCompiler.h"
-#include "codegen/cpu/CpuEmit.h"
-#include "codegen/cpu/CpuSelect.h"
-#include "compiler/driver/Executable.h"
+#include "codegen/WeightRegions.h"
+#include "compiler/driver/BuildInfo.h"
 #include "compiler/driver/Expand.h"
-#include "compiler/driver/Verify.h"
-#include "ir/Ops.h"
 #include "ir/Try.h"
-#include "passes/PlanMemory.h"
-#include "runtime/support/Format.h"
-#include "runtime/support/ProgressBar.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
 #include "llvm/Support/WithColor.h"
 #include <chrono>
-#include <map>
 
 namespace sinter {
 
@@ -31,12 +22,7 @@ public:
   explicit Compilation(const CompileOptions &options) : options(options) {}
 
   Error run() {
-    TRY_ASSIGN(found, findInstallation());
-    installation = found;
-    TRY_ASSIGN(parsedTarget, parseTarget(options.target));
-    target = parsedTarget;
-    TRY_ASSIGN(opened, openCheckpoint(options.model));
-    checkpoint = std::move(opened);
+    TRY(open());
     TRY(expand());
     if (options.until == Phase::Expand)
       return printIr();
@@ -49,7 +35,27 @@ public:
     return build();
   }
 
+  llvm::Expected<PlanRecord> record() {
+    TRY(open());
+    TRY(expand());
+    TRY(runPasses());
+    TRY(generate());
+    return backend->record(facts);
+  }
+
 private:
+  Error open() {
+    TRY_ASSIGN(found, findInstallation());
+    installation = found;
+    TRY_ASSIGN(parsedTarget, parseTarget(options.target));
+    target = parsedTarget;
+    TRY_ASSIGN(chosen, limitsOf(options, target));
+    limits = chosen;
+    TRY_ASSIGN(opened, options.randomWeights ? openConfig(options.model) : openCheckpoint(options.model));
+    checkpoint = std::move(opened);
+    return Error::success();
+  }
+
   Error expand() {
     TRY_ASSIGN(expansion, expandModel(checkpoint, installation.share + "/models"));
     module = std::move(expansion.module);
@@ -57,7 +63,8 @@ private:
     for (const std::string &note : expansion.notes)
       llvm::WithColor::note() << note << '\n';
     module->name = identifier(checkpoint.name);
-    TRY_ASSIGN(positions, maxPositions());
+    int64_t modelPositions = checkpoint.config.getInteger("max_position_embeddings").value_or(32768);
+    TRY_ASSIGN(positions, maxPositions(options, modelPositions, checkpoint.configOrigin));
     module->maxSeqLen = positions;
     return Error::success();
   }
@@ -71,49 +78,20 @@ private:
     return id;
   }
 
-  llvm::Expected<int64_t> maxPositions() const {
-    int64_t most = checkpoint.config.getInteger("max_position_embeddings").value_or(32768);
-    if (options.maxSeqLen > most)
-      return llvm::createStringError(llvm::formatv("--max-seq-len {0}: {1} has max_position_embeddings = {2}",
-                                                   options.maxSeqLen, checkpoint.configOrigin, most)
-                                         .str());
-    return options.maxSeqLen ? options.maxSeqLen : std::min<int64_t>(most, 32768);
-  }
-
-  /// What keys and values are stored as unless told: the activations' type; for float32 activations what the matmul
-  /// weights' precision deserves.
-  ElementType defaultKvType() const {
-    const Graph &graph = *module->graphs().front();
-    for (auto &op : graph.ops())
-      if (auto *attention = llvm::dyn_cast<Attention>(op.get())) {
-        ElementType activations = attention->q.type().element;
-        auto *linear = attention->v.definedBy<Linear>();
-        if (activations != ElementType(Scalar::F32) || !linear)
-          return activations;
-        ElementType weight = linear->weights[0].type.element;
-        if (weight.isQuantized())
-          return options.quantizeActivations ? Scalar::BF16 : Scalar::F32;
-        return weight;
-      }
-    return Scalar::F32;
-  }
-
   Error runPasses() {
-    TRY_ASSIGN(pipeline, parsePipeline(options.pipeline.empty() ? llvm::StringRef(defaultPipeline)
-                                                                : llvm::StringRef(options.pipeline)));
-    pass.kvType = options.kvType ? *options.kvType : defaultKvType();
+    pass.kvType = limits.kvType ? *limits.kvType : modelKvType(*module->graphs().front(), options.quantizeActivations);
     pass.quantizeActivations = options.quantizeActivations;
-    pass.target = "cpu";
-    pass.maxStepTokens = options.maxStepTokens;
-    pass.maxStepLogits = maxStepLogits();
+    pass.target = target.kind();
+    pass.maxStepTokens = limits.maxStepTokens;
+    pass.maxStepLogits = limits.maxStepLogits;
+    TRY_ASSIGN(pipeline,
+               parsePipeline(options.pipeline.empty() ? defaultPipelineFor(pass) : llvm::StringRef(options.pipeline)));
     RunOptions run = options.run;
     run.dumpDir = options.dumpDir;
     TRY(runPipeline(*module, pipeline, pass, run, llvm::outs()));
     module->eraseUnusedWeights();
     return Error::success();
   }
-
-  int64_t maxStepLogits() const { return std::max<int64_t>(options.maxSeqs, 64); }
 
   Error printIr() const {
     if (options.output.empty() || options.output == "-") {
@@ -131,58 +109,64 @@ private:
   }
 
   Error generate() {
-    TRY_ASSIGN(selected, selectCpu(*module->findGraph("step")));
-    plan = std::move(selected);
-    plan.arenaBytes = arenaBytes(*module->findGraph("step"), pass);
-    PlanFacts facts{checkpoint.name, module->maxSeqLen, options.maxStepTokens, options.maxSeqs, maxStepLogits()};
-    files = emitCpu(plan, target, facts);
+    BackendInput input{options, target, installation};
+    backend = target.cuda ? makeCudaBackend(input) : makeCpuBackend(input);
+    TRY(backend->select(*module->findGraph("step"), pass, limits));
+    facts = {checkpoint.name, module->maxSeqLen, limits.maxStepTokens, limits.maxSeqs, limits.maxStepLogits, {}, 0};
+    if (options.randomWeights) {
+      TRY_ASSIGN(regions, randomRegions(backend->plan().weights));
+      facts.weightRegions = std::move(regions);
+      facts.weightSeed = *options.randomWeights;
+    }
+    backend->emit(facts);
+    return dumpFiles();
+  }
+
+  Error dumpFiles() const {
     return options.dumpDir.empty() ? Error::success() : writeFiles(options.dumpDir + "/kernels");
   }
 
   Error writeFiles(llvm::StringRef dir) const {
     if (std::error_code ec = llvm::sys::fs::create_directories(dir))
       return llvm::createFileError(dir, ec);
-    for (const EmittedFile &f : files)
+    for (const EmittedFile &f : backend->files())
       TRY(writeText((dir + "/" + f.name).str(), [&](llvm::raw_ostream &os) { os << f.text; }));
     return Error::success();
   }
 
   Error build() {
-    HostCompilerOptions host;
-    host.compiler = options.compiler;
-    host.flags = {"-std=c++20",          "-O3",  "-DNDEBUG", "-ffp-contract=off", "-fno-math-errno",
-                  "-ffunction-sections", "-fPIC"};
-    llvm::append_range(host.flags, target.compilerFlags);
-    host.includeDir = installation.share;
-    host.cacheDir = defaultCacheDir();
-    host.jobs = options.jobs ? options.jobs : llvm::heavyweight_hardware_concurrency().compute_thread_count();
-    rt::ProgressBar bar("compile", files.size());
-    host.onProgress = [&](size_t, size_t) { bar.advance(1); };
-    TRY_ASSIGN(objects, compileFiles(files, host));
+    unsigned jobs = options.jobs ? options.jobs : llvm::heavyweight_hardware_concurrency().compute_thread_count();
+    TRY_ASSIGN(code, backend->compile(facts, jobs));
+    TRY(dumpFiles());
 
+    BuildFacts built{&checkpoint, module.get(), description, &target, &backend->plan()};
+    PlanRecord record = backend->record(facts);
     ExecutableParts parts;
-    parts.objects = objects.paths;
-    parts.plan = &plan;
+    parts.objects = code.objects;
+    parts.plan = built.plan;
+    parts.weightRegions = facts.weightRegions;
+    parts.sections = std::move(code.sections);
+    parts.sections.push_back({"plan", toJsonText(record)});
     parts.checkpoint = &checkpoint;
-    TRY_ASSIGN(compilerName, compilerVersion(options.compiler));
-    parts.info = info(compilerName, llvm::join(host.flags, " "));
+    parts.info = buildInfo(built, std::move(code.build));
     parts.compiler = options.compiler;
     parts.externalWeights = options.externalWeights;
     TRY_ASSIGN(sizes, writeExecutable(options.output, std::move(parts), installation));
-    report(sizes, objects);
-    return options.verify ? verifyAgainstInterpreter(objects, host.jobs) : Error::success();
+
+    BuildCounts counts{record.kernels.size(), record.numLaunches(), code.numFiles, code.fromCache, secondsSinceStart()};
+    printReport(llvm::outs(), options.output, built, counts, sizes);
+    return options.verify ? verifyAgainstInterpreter(code.objects, jobs) : Error::success();
   }
 
-  Error verifyAgainstInterpreter(const CompiledObjects &objects, unsigned threads) const {
+  Error verifyAgainstInterpreter(const std::vector<std::string> &objects, unsigned threads) const {
     VerifyInput input;
     input.step = module->findGraph("step");
-    input.plan = &plan;
     input.checkpoint = &checkpoint;
-    input.objects = objects.paths;
+    input.objects = objects;
     input.compiler = options.compiler;
     input.payload = options.output + (options.externalWeights ? ".weights" : "");
     input.threads = threads;
-    TRY_ASSIGN(result, verifyCompiled(input));
+    TRY_ASSIGN(result, backend->verify(std::move(input)));
     llvm::outs() << llvm::formatv(
         "  verified: {0} launches agree with the interpreter; the largest difference is {1:P0} "
         "of what is allowed, in {2}\n",
@@ -190,74 +174,27 @@ private:
     return Error::success();
   }
 
-  /// The payload's "info" section, as runtime/cli/ModelInfo.h documents it.
-  llvm::json::Object info(std::string compilerName, std::string flags) const {
-    using llvm::json::Object;
-    std::map<std::string, int64_t> bytesOfType;
-    int64_t parameters = 0;
-    for (auto &w : module->weights()) {
-      parameters += w->type.numElements();
-      bytesOfType[w->type.element.str()] += w->type.numElements();
-    }
-    Object quantization;
-    for (auto &[type, count] : bytesOfType)
-      quantization[type] = count;
-    const GenerationDefaults &g = checkpoint.generation;
-    Object generation{{"eos_token_ids", llvm::json::Array(g.eosTokenIds)}};
-    auto set = [&](llvm::StringRef key, const auto &v) {
-      if (v)
-        generation[key] = *v;
-    };
-    set("bos_token_id", g.bosTokenId);
-    set("pad_token_id", g.padTokenId);
-    set("temperature", g.temperature);
-    set("top_p", g.topP);
-    set("top_k", g.topK);
-    uint64_t kvPerToken = plan.kvBlockBytes * plan.numLayers / plan.kvBlockTokens;
-    return Object{{"model", checkpoint.name},
-                  {"architecture", llvm::sys::path::stem(description).str()},
-                  {"target", target.name},
-                  {"quantization", std::move(quantization)},
-                  {"parameters", parameters},
-                  {"memory", Object{{"weights", plan.weights.bytes()},
-                                    {"arena", plan.arenaBytes},
-                                    {"kv_bytes_per_token", kvPerToken},
-                                    {"kv_bytes_per_sequence", kvPerToken * module->maxSeqLen}}},
-                  {"generation", std::move(generation)},
-                  {"compiler", "sinter " SINTER_VERSION},
-                  {"build", Object{{"cxx", std::move(compilerName)}, {"flags", std::move(flags)}}}};
+  double secondsSinceStart() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
-
-  void report(const ExecutableSizes &sizes, const CompiledObjects &objects) const {
-    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    llvm::outs() << llvm::formatv("{0}: {1} for {2}\n", options.output, checkpoint.name, target.name)
-                 << llvm::formatv("  {0} kernels in {1} launches, {2} of {3} objects from the cache, {4:f1} s\n",
-                                  files.size() - 1, plan.launches.size(), objects.fromCache, objects.paths.size(),
-                                  seconds)
-                 << llvm::formatv("  {0} MiB: code {1} MiB, weights {2} MiB\n", mib(sizes.file), mib(sizes.code),
-                                  mib(sizes.weights))
-                 << llvm::formatv("  memory: activations {0} MiB, KV cache {1} KiB a token, {2} MiB for {3} tokens\n",
-                                  mib(plan.arenaBytes), plan.kvBlockBytes * plan.numLayers / plan.kvBlockTokens / 1024,
-                                  mib(plan.kvBlockBytes * plan.numLayers / plan.kvBlockTokens * module->maxSeqLen),
-                                  module->maxSeqLen);
-  }
-
-  static std::string mib(uint64_t bytes) { return llvm::formatv("{0:f1}", double(bytes) / (1 << 20)).str(); }
 
   const CompileOptions &options;
   const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
   Installation installation;
   Target target;
+  Limits limits;
   Checkpoint checkpoint;
   std::unique_ptr<Module> module;
   std::string description;
   PassOptions pass;
-  LaunchPlan plan;
-  std::vector<EmittedFile> files;
+  PlanFacts facts;
+  std::unique_ptr<Backend> backend;
 };
 
 } // namespace
 
 Error compile(const CompileOptions &options) { return Compilation(options).run(); }
+
+llvm::Expected<PlanRecord> planOf(const CompileOptions &options) { return Compilation(options).record(); }
 
 } // namespace sinter

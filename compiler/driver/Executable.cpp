@@ -70,21 +70,49 @@ Error link(llvm::StringRef output, const ExecutableParts &parts, const Installat
   return runProgram(arguments, "link");
 }
 
-Error writeWeights(rt::PayloadWriter &payload, const ExecutableParts &parts) {
+/// An item of the table that the section holds, and where.
+struct StoredItem {
+  const WeightItem *item;
+  uint64_t offset;
+};
+
+/// All of them, or those that are not made at load.
+std::vector<StoredItem> storedItems(const ExecutableParts &parts) {
+  std::vector<StoredItem> stored;
+  for (auto [i, item] : llvm::enumerate(parts.plan->weights.all()))
+    if (parts.weightRegions.empty())
+      stored.push_back({&item, item.offset});
+    else if (const rt::WeightRegion &region = parts.weightRegions[i]; region.fill == rt::WeightFill::Stored)
+      stored.push_back({&item, region.source});
+  return stored;
+}
+
+Error padTo(rt::PayloadWriter &payload, uint64_t offset) {
+  assert(payload.position() <= offset && "weights are written where the plan says");
+  std::vector<uint8_t> zeros(offset - payload.position());
+  return toError(payload.write(zeros.data(), zeros.size()));
+}
+
+/// The section "weights". Its size.
+llvm::Expected<uint64_t> writeWeights(rt::PayloadWriter &payload, const ExecutableParts &parts) {
   TRY(toError(payload.begin("weights")));
-  rt::ProgressBar bar("pack", parts.plan->weights.bytes());
+  std::vector<StoredItem> items = storedItems(parts);
+  uint64_t total = parts.weightRegions.empty() ? parts.plan->weights.bytes() : 0;
+  for (const StoredItem &stored : items)
+    total = std::max(total, stored.offset + stored.item->size);
+  rt::ProgressBar bar("pack", total);
   std::vector<uint8_t> bytes;
   auto find = [&](llvm::StringRef name) { return parts.checkpoint->find(name); };
-  for (const WeightItem &item : parts.plan->weights.all()) {
-    bytes.assign(item.size, 0);
-    TRY(packWeight(item, find, bytes));
-    TRY(toError(payload.alignTo(64)));
-    assert(payload.position() == item.offset && "weights are written where the plan says");
+  for (const StoredItem &stored : items) {
+    bytes.assign(stored.item->size, 0);
+    TRY(packWeight(*stored.item, find, bytes));
+    TRY(padTo(payload, stored.offset));
     TRY(toError(payload.write(bytes.data(), bytes.size())));
-    bar.advance(item.size);
+    bar.advance(bytes.size());
   }
-  TRY(toError(payload.alignTo(64)));
-  return toError(payload.end());
+  TRY(padTo(payload, total));
+  TRY(toError(payload.end()));
+  return total;
 }
 
 Error addText(rt::PayloadWriter &payload, llvm::StringRef name, llvm::StringRef bytes) {
@@ -112,20 +140,23 @@ llvm::Expected<ExecutableSizes> writeExecutable(llvm::StringRef output, Executab
     TRY(weights.create());
     auto external = rt::PayloadWriter::append(weights.path);
     TRY(toError(external));
-    TRY(writeWeights(*external, parts));
+    TRY_ASSIGN(written, writeWeights(*external, parts));
+    sizes.weights = written;
     parts.info["weights"] =
         llvm::json::Object{{"file", llvm::sys::path::filename(output).str() + ".weights"},
                            {"checksum", llvm::formatv("{0:x-16}", external->sections().back().checksum).str()}};
     TRY(toError(external->finish()));
   } else {
-    TRY(writeWeights(*payload, parts));
+    TRY_ASSIGN(written, writeWeights(*payload, parts));
+    sizes.weights = written;
   }
   if (!parts.checkpoint->tokenizer.empty())
     TRY(toError(payload->add("tokenizer", parts.checkpoint->tokenizer.data(), parts.checkpoint->tokenizer.size())));
+  for (const PayloadPart &part : parts.sections)
+    TRY(addText(*payload, part.name, part.bytes));
   TRY(addText(*payload, "info", text(parts.info)));
   TRY(toError(payload->finish()));
 
-  sizes.weights = parts.plan->weights.bytes();
   sizes.file = sizeOf(executable.path);
   if (parts.externalWeights)
     TRY(weights.commit(fs::perms(0644)));

@@ -4,12 +4,19 @@
 #include "codegen/Launch.h"
 #include "compiler/driver/Installation.h"
 #include "compiler/import/Checkpoint.h"
+#include "runtime/abi/Plan.h"
 
 namespace sinter {
 
+struct PayloadPart {
+  std::string name, bytes; ///< a section
+};
+
 struct ExecutableParts {
   std::vector<std::string> objects;
-  const LaunchPlan *plan = nullptr;
+  const StepPlan *plan = nullptr;
+  llvm::ArrayRef<rt::WeightRegion> weightRegions; ///< not empty: only the stored ones are in the payload
+  std::vector<PayloadPart> sections;              ///< beside weights, tokenizer and info
   const Checkpoint *checkpoint = nullptr;
   llvm::json::Object info;      ///< runtime/cli/ModelInfo.h
   std::string compiler;         ///< that links

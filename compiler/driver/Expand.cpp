@@ -83,6 +83,8 @@ public:
   explicit WeightTypes(const Checkpoint &checkpoint) : checkpoint(checkpoint) {}
 
   llvm::Expected<Type> find(llvm::StringRef name, llvm::ArrayRef<int64_t> shape) {
+    if (checkpoint.weightType)
+      return Type(*checkpoint.weightType, llvm::to_vector_of<Dim>(shape));
     const WeightTensor *tensor = checkpoint.find(name);
     if (!tensor)
       return llvm::createStringError("'" + checkpoint.path + "' has no tensor '" + name + "'");

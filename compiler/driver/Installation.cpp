@@ -17,7 +17,7 @@ llvm::Expected<Installation> findInstallation() {
   for (llvm::StringRef folder : {lib.str(), share.str()})
     if (!llvm::sys::fs::is_directory(folder))
       return llvm::createStringError("'" + folder + "' is missing: bin, lib and share of sinter belong together");
-  return Installation{lib.str().str(), share.str().str()};
+  return Installation{root.str().str(), lib.str().str(), share.str().str()};
 }
 
 } // namespace sinter

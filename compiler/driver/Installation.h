@@ -8,6 +8,7 @@
 namespace sinter {
 
 struct Installation {
+  std::string root;  ///< of the tree
   std::string lib;   ///< static libraries that executables link
   std::string share; ///< models/, and the include root of emitted files: templates/, runtime/abi/
 };

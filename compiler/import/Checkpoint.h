@@ -28,6 +28,7 @@ struct Checkpoint {
   llvm::json::Object config;
   std::string configOrigin;                           ///< "config.json" or the GGUF's name, for messages
   std::vector<std::unique_ptr<WeightTensor>> tensors; ///< sorted by name
+  std::optional<ElementType> weightType;              ///< of openConfig(): what every weight is stored as
   std::vector<uint8_t> tokenizer; ///< serialized runtime tokenizer (runtime/text/TokenizerData.h); empty: none
   GenerationDefaults generation;
 
@@ -37,5 +38,9 @@ struct Checkpoint {
 /// Opens a Hugging Face directory or a GGUF file. Every problem is one error: "FILE: what was expected, what was
 /// found".
 llvm::Expected<Checkpoint> openCheckpoint(llvm::StringRef path);
+
+/// Reads a config.json, or that of a directory, and nothing else: a checkpoint without tensors and without a tokenizer,
+/// for random weights of the config's `dtype`, bfloat16 where it states none.
+llvm::Expected<Checkpoint> openConfig(llvm::StringRef path);
 
 } // namespace sinter

@@ -9,7 +9,7 @@ namespace sinter::rt {
 
 /// Where a kernel's buffer lies.
 enum class ArgKind : uint8_t {
-  Weight,  ///< offset into the payload's "weights" section
+  Weight,  ///< offset into the weights
   Value,   ///< offset into the activation arena
   KvLayer, ///< offset is the layer; points at the layer's pool: [block][Plan::kvBlockBytes]
   Logits,  ///< float32 [S, vocab], the step's result
@@ -37,6 +37,23 @@ struct Bucket {
   int32_t numLaunches;
 };
 
+/// What a stretch of the weights is.
+enum class WeightFill : uint8_t {
+  Stored,  ///< bytes of the payload's section "weights"
+  Uniform, ///< random around 0 (runtime/abi/RandomWeights.h)
+  Ones,    ///< random around 1
+};
+
+enum class WeightElement : uint8_t { F32, F16, BF16 };
+
+/// A stretch of the weights of a model that was compiled with random ones.
+struct WeightRegion {
+  uint64_t offset, size; ///< bytes; multiples of the element's. Bytes between regions are zero
+  WeightFill fill;
+  WeightElement element; ///< of a random region
+  uint64_t source;       ///< of a Stored one: offset in the payload's section
+};
+
 struct Plan {
   const char *model;       ///< the name usage and /v1/models speak of
   const char *target;      ///< "cpu:x86-64-v4+vnni+bf16", "cuda:sm_90a"
@@ -51,7 +68,10 @@ struct Plan {
   uint64_t arenaBytes;   ///< activations of the largest step
   uint64_t scratchBytes; ///< private scratch of each thread
   uint64_t weightsBytes;
-  const Bucket *buckets;    ///< of a CPU plan
+  const WeightRegion *weightRegions; ///< ascending; null: the payload's section "weights" is all of the weights
+  int32_t numWeightRegions;
+  uint64_t weightSeed;   ///< of random regions
+  const Bucket *buckets; ///< of a CPU plan
   int32_t numBuckets;
   const CudaPlan *cuda; ///< of a CUDA plan; null on the CPU
 };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening the parts of a compiled model.
 #include "runtime/cli/Model.h"
+#include "runtime/device/CpuProfiler.h"
 #include "runtime/device/CpuTopology.h"
+#include "runtime/device/cuda/CudaProfiler.h"
 #include <filesystem>
 
 namespace sinter::rt {
@@ -58,21 +60,43 @@ Result<const Payload *> Model::weights() {
   return &*weightsFile;
 }
 
-Result<std::unique_ptr<CpuExecutor>> Model::makeExecutor(const DeviceFlags &flags) {
-  const Plan &plan = *planOfModel;
-  if (Result<void> checked = checkMachine(plan); !checked)
+int DeviceFlags::numThreads() const { return threads > 0 ? threads : availableCores(); }
+
+Result<std::unique_ptr<Executor>> Model::makeExecutor(const DeviceFlags &flags) {
+  // The machine first: an error about it is worth more than one about the weights.
+  if (Result<void> checked = checkMachine(*planOfModel); !checked)
     return tl::unexpected(checked.error());
-  int threads = flags.threads > 0 ? flags.threads : availableCores();
-  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads, plan.scratchBytes);
-  if (!pool)
-    return tl::unexpected(pool.error());
   Result<const Payload *> source = weights();
   if (!source)
     return tl::unexpected(source.error());
-  Result<Weights> loaded = flags.mapWeights ? Weights::map(**source) : Weights::read(**source, **pool);
+  return planOfModel->cuda ? makeCudaExecutor(flags, **source) : makeCpuExecutor(flags, **source);
+}
+
+Result<std::unique_ptr<Executor>> Model::makeCpuExecutor(const DeviceFlags &flags, const Payload &source) {
+  const Plan &plan = *planOfModel;
+  Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(flags.numThreads(), plan.scratchBytes);
+  if (!pool)
+    return tl::unexpected(pool.error());
+  Result<Weights> loaded = Weights::load(plan, source, **pool, flags.mapWeights);
   if (!loaded)
     return tl::unexpected(loaded.error());
   return CpuExecutor::create(plan, std::move(*pool), std::move(*loaded), {.kvBytes = flags.kvBytes});
+}
+
+Result<std::unique_ptr<Executor>> Model::makeCudaExecutor(const DeviceFlags &flags, const Payload &source) {
+  CudaExecutorOptions options;
+  options.kvBytes = flags.kvBytes;
+  options.gpu = flags.gpu;
+  options.threads = flags.numThreads();
+  options.checkWeights = !flags.mapWeights;
+  options.checkLaunches = flags.checkKernels;
+  return CudaExecutor::create(*planOfModel, file, source, options);
+}
+
+std::unique_ptr<Profiler> Model::makeProfiler(Executor &executor) const {
+  if (planOfModel->cuda)
+    return std::make_unique<CudaProfiler>(static_cast<CudaExecutor &>(executor));
+  return std::make_unique<CpuProfiler>(static_cast<CpuExecutor &>(executor));
 }
 
 } // namespace sinter::rt

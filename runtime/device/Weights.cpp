@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loads the weights: pieces are handed out to the threads in order, each read and checksummed by one.
+// Loads the weights: pieces are handed out to the threads in order, each read and checksummed, or made, by one.
 #include "runtime/device/Weights.h"
+#include "runtime/abi/RandomWeights.h"
 #include "runtime/support/PayloadChecksum.h"
 #include "runtime/support/ProgressBar.h"
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 namespace sinter::rt {
 namespace {
@@ -36,7 +39,76 @@ Result<std::vector<uint64_t>> readPieces(const File &file, const PayloadSection 
   return sums;
 }
 
+/// The elements of a random region that lie in bytes [begin, end) of the weights.
+void fillRandom(const WeightRegion &region, uint64_t seed, uint64_t begin, uint64_t end, std::byte *weights) {
+  unsigned long long key = randomWeightKey(seed);
+  uint64_t width = region.element == WeightElement::F32 ? 4 : 2;
+  for (uint64_t at = begin; at < end; at += width) {
+    float value = randomWeight(key, at, region.fill == WeightFill::Ones);
+    if (region.element == WeightElement::F32) {
+      std::memcpy(weights + at, &value, 4);
+    } else if (region.element == WeightElement::BF16) {
+      uint16_t bits = nearestBfloat(std::bit_cast<uint32_t>(value));
+      std::memcpy(weights + at, &bits, 2);
+    } else {
+      auto half = static_cast<_Float16>(value);
+      std::memcpy(weights + at, &half, 2);
+    }
+  }
+}
+
+/// Fills the random regions with all threads, in pieces of the packed weights.
+void fillRandomRegions(const Plan &plan, std::byte *weights, ThreadPool &pool) {
+  std::atomic<uint64_t> next{0};
+  ProgressBar progress("making weights", plan.weightsBytes);
+  pool.run([&](const Worker &) {
+    for (uint64_t begin; (begin = next.fetch_add(payloadPieceBytes)) < plan.weightsBytes;) {
+      uint64_t end = std::min(begin + payloadPieceBytes, plan.weightsBytes);
+      for (const WeightRegion &r : std::span(plan.weightRegions, static_cast<size_t>(plan.numWeightRegions)))
+        if (r.fill != WeightFill::Stored && r.offset < end && r.offset + r.size > begin)
+          fillRandom(r, plan.weightSeed, std::max(begin, r.offset), std::min(end, r.offset + r.size), weights);
+      progress.advance(end - begin);
+    }
+  });
+}
+
+Result<void> copyStored(const Plan &plan, const Payload &payload, std::byte *weights) {
+  Result<const PayloadSection *> section = findWeights(payload);
+  if (!section)
+    return tl::unexpected(section.error());
+  Result<Mapping> stored = payload.map(**section);
+  if (!stored)
+    return tl::unexpected(stored.error());
+  for (const WeightRegion &r : std::span(plan.weightRegions, static_cast<size_t>(plan.numWeightRegions))) {
+    if (r.fill != WeightFill::Stored)
+      continue;
+    if (r.source > (*section)->size || r.size > (*section)->size - r.source)
+      return fail(payload.path() + ": section 'weights' holds less than the plan reads of it");
+    std::memcpy(weights + r.offset, stored->bytes().data() + r.source, r.size);
+  }
+  return {};
+}
+
 } // namespace
+
+Result<Weights> Weights::load(const Plan &plan, const Payload &payload, ThreadPool &pool, bool map) {
+  if (plan.weightRegions)
+    return generate(plan, payload, pool);
+  return map ? Weights::map(payload) : read(payload, pool);
+}
+
+Result<Weights> Weights::generate(const Plan &plan, const Payload &payload, ThreadPool &pool) {
+  Result<Memory> memory = Memory::allocate(plan.weightsBytes, Memory::Pages::Huge, "the weights");
+  if (!memory)
+    return tl::unexpected(memory.error());
+  if (Result<void> copied = copyStored(plan, payload, memory->data()); !copied)
+    return tl::unexpected(copied.error());
+  fillRandomRegions(plan, memory->data(), pool);
+  Weights weights;
+  weights.memory = std::move(*memory);
+  weights.view = {weights.memory.data(), plan.weightsBytes};
+  return weights;
+}
 
 Result<Weights> Weights::read(const Payload &payload, ThreadPool &pool) {
   Result<const PayloadSection *> section = findWeights(payload);
