@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matmul of 17 rows and more beside cuBLAS (torch.matmul, no epilogue) and the chip's read bandwidth.
+
+Graphs of launches over copies of the weight that together exceed L2 several times; microseconds a launch, medians.
+"overlap": by programmatic launch. Weights are uniform in +-0.02, activations in +-1.
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "gpu"))
+from matmul import Config, Matmul, args_of, compile_all
+
+ROTATED = 400 << 20  # bytes that launches rotate over: several times L2
+SHAPES = {"qkv": dict(n=6144, k=2560), "o": dict(n=2560, k=4096, epilogue="Residual"),
+          "gate-up": dict(n=9728, k=2560, epilogue="SwiGlu"), "down": dict(n=2560, k=9728, epilogue="Residual")}
+
+
+class Bench:
+    def __init__(self, options):
+        import torch
+        from driver import Gpu
+        self.torch, self.options = torch, options
+        torch.cuda.init()
+        torch.empty(1, device="cuda")
+        self.gpu = Gpu()
+
+    def random(self, *shape, scale=0.02):
+        return self.torch.empty(shape, dtype=self.torch.bfloat16, device="cuda").uniform_(-scale, scale)
+
+    def median(self, work):
+        work()
+        return statistics.median(self.gpu.time(work, self.options.repeats))
+
+    def copies(self, config):
+        return max(2, min(64, -(-ROTATED // (config.weight_elements() * 2))))
+
+    def ours(self, kernel, config, overlap):
+        from driver import CudaStep
+        torch, copies = self.torch, self.copies(config)
+        weights, x = self.random(copies, config.weight_elements()), self.random(config.tokens, config.k, scale=1)
+        y, residual = self.random(config.tokens, config.n, scale=1), self.random(config.tokens, config.n, scale=1)
+        counts = torch.full((3,), config.tokens, dtype=torch.int32, device="cuda")
+        step = CudaStep(counts=counts.data_ptr())
+        workspace = torch.empty(max(kernel.workspace, 16), dtype=torch.uint8, device="cuda")
+        counters = torch.zeros(kernel.counters + 1, dtype=torch.int32, device="cuda")
+        x_map = kernel.tensor_map(0, x.data_ptr())
+        maps = [kernel.tensor_map(1, weights[i].data_ptr()) for i in range(copies)]
+        torch.cuda.synchronize()
+
+        def work():
+            for weight_map in maps:
+                kernel.launch(args_of(x=x.data_ptr(), y=y.data_ptr(), residual=residual.data_ptr(), x_map=x_map,
+                                      weight_map=weight_map, workspace=workspace.data_ptr(),
+                                      counters=counters.data_ptr()), overlap, step)
+        time = self.median(self.gpu.graph(work)) / copies * 1e3
+        for address in [x_map, *maps]:
+            self.gpu.free(address)
+        return time
+
+    def cublas(self, config):
+        torch, copies = self.torch, self.copies(config)
+        rows = config.packed_rows()
+        weights, x = self.random(copies, rows, config.k), self.random(config.tokens, config.k, scale=1)
+        y = torch.empty(config.tokens, rows, dtype=torch.bfloat16, device="cuda")
+        stream = torch.cuda.ExternalStream(self.gpu.stream.value)
+        torch.cuda.synchronize()
+        with torch.cuda.stream(stream):
+            torch.matmul(x, weights[0].t(), out=y)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            for i in range(copies):
+                torch.matmul(x, weights[i].t(), out=y)
+
+        def replay():
+            with torch.cuda.stream(stream):
+                graph.replay()
+        return self.median(replay) / copies * 1e3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", default="32,64,128,256,512,2048,8192")
+    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--bandwidth", type=float, default=4540, help="GB/s that the floor is counted by")
+    parser.add_argument("--knobs", default="[]", help="""more ways to run, JSON: [{"tokens": [64], "stages": 3}]""")
+    parser.add_argument("--out", help="JSON")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--compile-only", action="store_true", help="needs no GPU")
+    options = parser.parse_args()
+    todo = []
+    for tokens in map(int, options.tokens.split(",")):
+        for name in options.shapes.split(","):
+            for knobs in [{}] + json.loads(options.knobs):
+                knobs = dict(knobs)
+                if tokens in knobs.pop("tokens", [tokens]) and name in knobs.pop("shapes", [name]):
+                    todo.append((name, knobs, Config(tokens=tokens, **SHAPES[name], **knobs)))
+    compiled = compile_all([config for _, _, config in todo], options.jobs)
+    for config, kernel in compiled.items():
+        if kernel.spilled():
+            print("spills:", config)
+    if options.compile_only:
+        return
+    bench, rows, cublas = Bench(options), [], {}
+    print(f"{bench.gpu.name}\n{'':8}tokens       us  overlap  floor%  TFLOP/s   cuBLAS  ratio  tile")
+    for name, knobs, config in todo:
+        kernel = Matmul(bench.gpu, compiled[config])
+        if (name, config.tokens) not in cublas:
+            cublas[name, config.tokens] = bench.cublas(config)
+        row = {"matmul": name, "tokens": config.tokens, "n": config.n, "k": config.k, **knobs,
+               "us": bench.ours(kernel, config, False), "us_overlap": bench.ours(kernel, config, True),
+               "us_cublas": cublas[name, config.tokens]}
+        rows.append(row)
+        best, elements = min(row["us"], row["us_overlap"]), config.weight_elements()
+        print(f"{name:8}{config.tokens:6}{row['us']:9.2f}{row['us_overlap']:9.2f}"
+              f"{elements * 2 / best / options.bandwidth / 10:8.0f}{elements * 2 * config.tokens / best / 1e6:9.0f}"
+              f"{row['us_cublas']:9.2f}{row['us_cublas'] / best:7.2f}  {'x'.join(map(str, kernel.tile.values()))} "
+              f"grid {kernel.shape[0]} {knobs or ''}", flush=True)
+        kernel.unload()
+    if options.out:
+        with open(options.out, "w") as file:
+            json.dump({"what": "matmul", "device": bench.gpu.name, "bandwidth_GB/s": options.bandwidth,
+                       "rows": rows}, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
