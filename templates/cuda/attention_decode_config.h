@@ -5,8 +5,8 @@
 
 namespace sinter::cuda {
 
-/// out[t] = softmax(scale q k^T) v over a sequence's paged keys and values, for every sequence with exactly one token in
-/// the step. heads / kvHeads query heads share a head of keys. bfloat16 in and out, sums in float32.
+/// out[t] = softmax(scale q k^T) v over a sequence's paged keys and values, for every sequence with exactly one token
+/// in the step. heads / kvHeads query heads share a head of keys. bfloat16 in and out, sums in float32.
 ///
 /// fused: q, k and v come as rows of one matrix [T, (heads + 2 kvHeads) headDim], T = sequences; q and k are normed
 /// (norm: RMSNorm of each head) and roped, k and v appended to the pool. Else q is roped and the pool complete.
@@ -37,11 +37,14 @@ struct AttentionDecodeConfig {
   constexpr int mergers() const { return group() < warps ? group() : warps; }
   constexpr int qkvColumns() const { return (heads + 2 * kvHeads) * headDim; }
 
+  /// Heads of the group that warps bring together at once.
+  constexpr int sharedHeads() const { return group() < 8 ? group() : 8; }
+
   // Shared memory, offsets in bytes. Rows of partial sums are padded, so that a warp's stores meet no bank twice.
   constexpr int rowStride() const { return headDim + 8; } ///< floats
   constexpr int partialsAt() const { return warps * slots * sliceBytes(); }
-  constexpr int sumsAt() const { return partialsAt() + warps * group() * rowStride() * 4; }
-  constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * group() * 2 * 4, 32) * 32; }
+  constexpr int sumsAt() const { return partialsAt() + warps * sharedHeads() * rowStride() * 4; }
+  constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * sharedHeads() * 2 * 4, 32) * 32; }
   constexpr int startsAt() const { return unitsAt() + warps * unitRing * unitBytes; }
   constexpr int lengthsAt() const { return startsAt() + (maxSequences + 1) * 4; }
   constexpr int barriersAt() const { return ceilDiv(lengthsAt() + maxSequences * 4, 8) * 8; }

@@ -27,15 +27,21 @@ __device__ __forceinline__ float headScale(const HeadPart &x) {
   return rsqrtf(squares / C.headDim + C.eps);
 }
 
-/// `angles` and `weight` as ropeFactors() wants them.
+/// A thread's columns of a position's angles, two at a time; weights 1.
+using HeadFactors = RopeFactors[4];
+
+/// `weight`: of the head's RMSNorm, from the thread's first column on.
 template <RopeAppendConfig C>
-__device__ __forceinline__ HeadPart ropeHead(const HeadPart &x, const float *angles, const float *weight, int column) {
+__device__ __forceinline__ HeadPart ropeHead(const HeadPart &x, HeadFactors &f, const float *weight) {
   float scale = C.norm ? headScale<C>(x) : 1;
-  const float *norm = C.norm ? weight : nullptr;
-  U32x2 a = ropePair(x.first.x, x.second.x, scale, ropeFactors<C.headDim>(angles, norm, column));
-  U32x2 b = ropePair(x.first.y, x.second.y, scale, ropeFactors<C.headDim>(angles, norm, column + 2));
-  U32x2 c = ropePair(x.first.z, x.second.z, scale, ropeFactors<C.headDim>(angles, norm, column + 4));
-  U32x2 d = ropePair(x.first.w, x.second.w, scale, ropeFactors<C.headDim>(angles, norm, column + 6));
+  if constexpr (C.norm)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      f[i].weight = constantPair(weight + 2 * i);
+      f[i].partnerWeight = constantPair(weight + C.headDim / 2 + 2 * i);
+    }
+  U32x2 a = ropePair(x.first.x, x.second.x, scale, f[0]), b = ropePair(x.first.y, x.second.y, scale, f[1]);
+  U32x2 c = ropePair(x.first.z, x.second.z, scale, f[2]), d = ropePair(x.first.w, x.second.w, scale, f[3]);
   return {{a.x, b.x, c.x, d.x}, {a.y, b.y, c.y, d.y}};
 }
 
@@ -69,14 +75,19 @@ __device__ __forceinline__ void ropeHeads(const rt::CudaStep &step, const rt::Cu
                    : HeadPart{};
   const float *angles = args.template get<const float>(1) + (long long)loadL2(step.positions + token) * C.headDim;
   int slot = loadL2(step.slots + token);
+  HeadFactors factors;
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    factors[i] = ropeFactors<C.headDim>(angles, nullptr, column + 2 * i);
 #pragma unroll
   for (int i = 0; i < C.together; ++i) {
     int row = first + i;
     // Lanes of a warp may be at different rows: all of them norm, so that all take part in the shuffles.
-    HeadPart roped = ropeHead<C>(parts[i], angles, args.template get<const float>(row < C.heads ? 2 : 3), column);
+    HeadPart roped = ropeHead<C>(parts[i], factors, args.template get<const float>(row < C.heads ? 2 : 3) + column);
+    if (row >= C.heads + C.kvHeads)
+      roped = parts[i];
     if (inside && row < C.rows())
-      storeHead<C>(row < C.heads + C.kvHeads ? roped : parts[i], token, row, column, slot,
-                   args.template get<u16>(4), args.template get<u16>(5));
+      storeHead<C>(roped, token, row, column, slot, args.template get<u16>(4), args.template get<u16>(5));
   }
 }
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Paged attention of a decode step: one query token a sequence, keys and values read once, at the speed of memory.
+//
+// The heads of a group are the rows of mma.m16n8k16. A CTA has a range of units (attention_decode_work.cuh); each of
+// its warps has 16 tokens of every block, a ring for them and a softmax of its own; they meet when a head is finished.
+// What earlier steps wrote, and the step's own arrays, can be read before the kernels of this step are done, so a fused
+// kernel fills its rings and fetches what queries are roped with before it waits.
+//
+// Arguments: fused: 0 qkv, 1 rope table, 2 norm weight of q, 3 of k; else 0 q. 4 pool, 5 out, 6 workspace, 7 counters.
+#pragma once
+#include "templates/cuda/attention_decode_merge.cuh"
+#include "templates/cuda/attention_decode_ring.cuh"
+
+namespace sinter::cuda {
+
+/// The head that a CTA has just gone through, or its part of one.
+struct DecodeHead {
+  DecodeParts parts;
+  bool whole; ///< no other CTA has a part
+  int counter;
+  int row; ///< of the output, in heads: the group's first
+};
+
+/// `unit`: the last that the CTA has of the head, the first having been `begun`, of the list.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ DecodeHead headOf(DecodeShares shares, const DecodeUnit &unit, int start, int begun) {
+  int first = start * C.kvHeads + unit.head * unit.blocks, last = first + unit.blocks - 1;
+  DecodeHead h{{},
+               begun == first && unit.block == unit.blocks - 1,
+               unit.sequence * C.kvHeads + unit.head,
+               unit.row * C.heads + unit.head * C.group()};
+  if (!h.whole) {
+    h.parts.first = shares.owner(first);
+    h.parts.parts = shares.owner(last) - h.parts.first + 1;
+    h.parts.firstIsLater = shares.begin(h.parts.first) != first;
+  }
+  return h;
+}
+
+/// Merges what the CTAs have found of a head, if this is the last of them. Each warp counts for its own rows.
+template <AttentionDecodeConfig C, int N>
+__device__ __forceinline__ void mergeHead(const DecodeWorkspace<C> &workspace, const rt::CudaArgs<N> &args,
+                                          const DecodeHead &h) {
+  int warp = int(threadIdx.x) / 32;
+  if (warp >= C.mergers())
+    return;
+  __syncwarp();
+  u32 *counter = args.template get<u32>(7) + h.counter * C.mergers() + warp;
+  u32 arrived = threadIdx.x % 32 == 0 ? addTicket(counter, 1) : 0;
+  if (int(__shfl_sync(~0u, arrived, 0)) != h.parts.parts - 1)
+    return;
+  __syncwarp(); // what lane 0 has seen, all have
+  for (int head = warp; head < C.group(); head += C.warps)
+    storeRow<C>(args.template get<u16>(5) + (long long)(h.row + head) * C.headDim,
+                mergeParts<C>(workspace, h.parts, head));
+  if (threadIdx.x % 32 == 0)
+    *counter = 0;
+}
+
+/// Merges what the warps have found of a head, and leaves it in the output, or where other CTAs find it.
+template <AttentionDecodeConfig C, int N>
+__device__ __forceinline__ void finishHead(const DecodeState<C> &state, char *shared, const rt::CudaArgs<N> &args,
+                                           const DecodeHead &h) {
+  DecodeWorkspace<C> workspace{args.template get<float>(6)};
+#pragma unroll
+  for (int part = 0; part < DecodeQuery<C>::rows; ++part) {
+    __syncthreads(); // what was there before has been read
+    shareState<C>(state, part, shared);
+    __syncthreads();
+    for (int i = int(threadIdx.x) / 32; i < 8 && part * 8 + i < C.group(); i += C.warps) {
+      DecodeRow<C> row = mergeWarps<C>(shared, i);
+      int head = part * 8 + i;
+      if (h.whole)
+        storeRow<C>(args.template get<u16>(5) + (long long)(h.row + head) * C.headDim, row);
+      else
+        storePartial<C>(workspace, h.parts.partial(int(blockIdx.x) - h.parts.first), head, row);
+    }
+  }
+  if (!h.whole)
+    mergeHead<C>(workspace, args, h);
+}
+
+/// All units of a CTA. `units` has looked up the first, and what they need of the ring is ordered.
+template <AttentionDecodeConfig C, int N>
+__device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
+                                            DecodeShares shares, const DecodeUnits<C> &units, DecodeRing<C> &ring) {
+  DecodeState<C> state;
+  DecodeQuery<C> query;
+  DecodeToken token{};
+  int begun = -1;
+  for (int i = 0; i < units.count; ++i) {
+    const DecodeUnit &unit = units.at(i);
+    if (begun < 0) {
+      begun = units.first + i;
+      loadQuery<C>(query, args, unit);
+      state.clear();
+      // The warp and CTA that have the sequence's last token append it.
+      if (C.fused && (unit.length - 1) % kvBlockTokens / C.sliceTokens == int(threadIdx.x) / 32 &&
+          unit.blocks - unit.block <= units.count - i)
+        token = appendToken<C>(step, args, unit);
+    }
+    int length = sliceLength<C>(unit);
+    u32 slot = ring.wait(length > 0);
+    if (length > 0) {
+      if (length <= C.sliceTokens)
+        completeSlice<C>(slot, length, token);
+      attendSlice<C>(state, query, slot, length);
+    }
+    ring.release(length > 0);
+    if (int next = i + C.slots; next < units.count && next % units.together == 0)
+      units.lookUp(next);
+    ring.fill(i + C.slots < units.count ? &units.at(i + C.slots) : nullptr);
+    if (unit.block == unit.blocks - 1 || i == units.count - 1) {
+      finishHead<C>(state, shared, args, headOf<C>(shares, unit, units.starts[unit.sequence], begun));
+      begun = -1;
+    }
+  }
+}
+
+template <AttentionDecodeConfig C, int N>
+__device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
+  static_assert(C.valid());
+  extern __shared__ __align__(128) char shared[];
+  launchDependents();
+  int *starts = reinterpret_cast<int *>(shared + C.startsAt()),
+      *lengths = reinterpret_cast<int *>(shared + C.lengthsAt());
+  int warp = int(threadIdx.x) / 32, cta = int(blockIdx.x);
+  u32 base = sharedAddress(shared);
+  DecodeRing<C> ring{base + warp * C.slots * C.sliceBytes(), base + C.barriersAt() + warp * C.slots * 8,
+                     args.template get<const char>(4)};
+  ring.init();
+  prefetchNorms<C>(args);
+  if (warp == 0)
+    scanSequences<C>(step, starts, lengths);
+  __syncthreads();
+  DecodeShares shares = shareUnits<C>(starts[C.maxSequences] * C.kvHeads);
+  DecodeUnits<C> units{step,
+                       args.template get<const float>(1),
+                       starts,
+                       lengths,
+                       reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing,
+                       shares.begin(cta),
+                       shares.count(cta)};
+  if (units.count == 0) {
+    waitForPrerequisites(); // whoever waits for this kernel waits for those before it
+    return;
+  }
+  if constexpr (!C.fused)
+    waitForPrerequisites();
+  units.lookUp(0);
+#pragma unroll 1
+  for (int i = 0; i < C.slots; ++i)
+    ring.fill(i < units.count ? &units.at(i) : nullptr);
+  if constexpr (C.fused)
+    waitForPrerequisites();
+  attendUnits<C>(step, args, shared, shares, units, ring);
+}
+
+} // namespace sinter::cuda

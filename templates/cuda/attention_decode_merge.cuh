@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what warps have found to a row of the output: the warps of a CTA meet in shared memory, CTAs that share a head
+// in the workspace, where the last to arrive merges them all in order. So the same input gives the same bits.
+#pragma once
+#include "templates/cuda/attention_decode_slice.cuh"
+
+namespace sinter::cuda {
+
+/// A lane's columns of a row, `width` from lane * width on, with the row's maximum and sum of weights.
+template <AttentionDecodeConfig C>
+struct DecodeRow {
+  static constexpr int width = C.headDim / 32;
+  float out[width] = {};
+  float max, sum = 0;
+};
+
+/// Puts this warp's heads 8 `part` to 8 `part` + 7 of the group into shared memory.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ void shareState(const DecodeState<C> &state, int part, char *shared) {
+  int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32, head = lane / 4;
+  float sum = state.sum[part];
+  sum += __shfl_xor_sync(~0u, sum, 1);
+  sum += __shfl_xor_sync(~0u, sum, 2);
+  if (part * 8 + head >= C.group())
+    return;
+  float *out = reinterpret_cast<float *>(shared + C.partialsAt()) + (warp * C.sharedHeads() + head) * C.rowStride();
+#pragma unroll
+  for (int i = 0; i < C.headDim / 8; ++i) {
+    out[i * 8 + lane % 4 * 2] = state.out[i][part * 2];
+    out[i * 8 + lane % 4 * 2 + 1] = state.out[i][part * 2 + 1];
+  }
+  float *sums = reinterpret_cast<float *>(shared + C.sumsAt()) + (warp * C.sharedHeads() + head) * 2;
+  if (lane % 4 == 0) {
+    sums[0] = state.max[part];
+    sums[1] = sum;
+  }
+}
+
+/// A head, counted from 8 `part`, over all warps.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ DecodeRow<C> mergeWarps(const char *shared, int head) {
+  const float *out = reinterpret_cast<const float *>(shared + C.partialsAt()) + head * C.rowStride() +
+                     threadIdx.x % 32 * DecodeRow<C>::width;
+  const float *sums = reinterpret_cast<const float *>(shared + C.sumsAt()) + head * 2;
+  DecodeRow<C> row;
+  row.max = sums[0];
+#pragma unroll
+  for (int warp = 1; warp < C.warps; ++warp)
+    row.max = fmaxf(row.max, sums[warp * C.sharedHeads() * 2]);
+#pragma unroll
+  for (int warp = 0; warp < C.warps; ++warp) {
+    float weight = exp2Approx(sums[warp * C.sharedHeads() * 2] - row.max);
+    row.sum += weight * sums[warp * C.sharedHeads() * 2 + 1];
+#pragma unroll
+    for (int i = 0; i < DecodeRow<C>::width; ++i)
+      row.out[i] += weight * out[warp * C.sharedHeads() * C.rowStride() + i];
+  }
+  return row;
+}
+
+/// The partial results of the CTAs that share a head: from CTA `first` on, `parts` of them. A CTA's first head is its
+/// partial 0, another, which can only be its last, its partial 1.
+struct DecodeParts {
+  int first, parts;
+  bool firstIsLater; ///< CTA `first` had other heads before
+  __device__ __forceinline__ int partial(int part) const { return 2 * (first + part) + (part == 0 && firstIsLater); }
+};
+
+/// Workspace of one launch.
+template <AttentionDecodeConfig C>
+struct DecodeWorkspace {
+  float *base;
+  __device__ __forceinline__ float *out(int partial, int head) const {
+    return base + ((long long)partial * C.group() + head) * C.headDim + threadIdx.x % 32 * DecodeRow<C>::width;
+  }
+  __device__ __forceinline__ float *sums(int partial, int head) const {
+    return base + C.workspaceSumsAt() / 4 + (partial * C.group() + head) * 2;
+  }
+};
+
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ void storePartial(const DecodeWorkspace<C> &workspace, int partial, int head,
+                                             const DecodeRow<C> &row) {
+  float *out = workspace.out(partial, head);
+  if constexpr (DecodeRow<C>::width == 4)
+    storeGlobal(out, {__float_as_uint(row.out[0]), __float_as_uint(row.out[1]), __float_as_uint(row.out[2]),
+                      __float_as_uint(row.out[3])});
+  else
+    storeGlobal(out, U32x2{__float_as_uint(row.out[0]), __float_as_uint(row.out[1])});
+  if (threadIdx.x % 32 == 0)
+    storeGlobal(workspace.sums(partial, head), U32x2{__float_as_uint(row.max), __float_as_uint(row.sum)});
+}
+
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ void loadPartial(float (&out)[DecodeRow<C>::width], const float *at) {
+  if constexpr (DecodeRow<C>::width == 4) {
+    U32x4 v = loadL2x4(at);
+    out[0] = __uint_as_float(v.x), out[1] = __uint_as_float(v.y);
+    out[2] = __uint_as_float(v.z), out[3] = __uint_as_float(v.w);
+  } else {
+    U32x2 v = loadL2x2(at);
+    out[0] = __uint_as_float(v.x), out[1] = __uint_as_float(v.y);
+  }
+}
+
+/// The maximum over the warp.
+__device__ __forceinline__ float warpMax(float v) {
+#pragma unroll
+  for (int offset = 16; offset; offset /= 2)
+    v = fmaxf(v, __shfl_xor_sync(~0u, v, offset));
+  return v;
+}
+
+/// A head of the group over all CTAs, by one warp. Sixteen parts are on their way at once, and a lane weighs one of
+/// them.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ DecodeRow<C> mergeParts(const DecodeWorkspace<C> &workspace, DecodeParts parts, int head) {
+  constexpr int width = DecodeRow<C>::width, together = 16;
+  int lane = int(threadIdx.x) % 32;
+  DecodeRow<C> row;
+  row.max = -__int_as_float(0x7f800000);
+#pragma unroll 1
+  for (int base = 0; base < parts.parts; base += together) {
+    U32x2 sums{0xff800000u, 0}; // -inf
+    if (int part = base + lane % together; part < parts.parts)
+      sums = loadL2x2(workspace.sums(parts.partial(part), head));
+    float out[together][width] = {};
+#pragma unroll
+    for (int i = 0; i < together; ++i)
+      if (base + i < parts.parts)
+        loadPartial<C>(out[i], workspace.out(parts.partial(base + i), head));
+    float most = fmaxf(row.max, warpMax(__uint_as_float(sums.x)));
+    float correction = exp2Approx(row.max - most), weight = exp2Approx(__uint_as_float(sums.x) - most);
+    float weighted = weight * __uint_as_float(sums.y);
+    row.max = most;
+    row.sum *= correction;
+#pragma unroll
+    for (int j = 0; j < width; ++j)
+      row.out[j] *= correction;
+#pragma unroll
+    for (int i = 0; i < together; ++i) {
+      row.sum += __shfl_sync(~0u, weighted, i);
+      float w = __shfl_sync(~0u, weight, i);
+#pragma unroll
+      for (int j = 0; j < width; ++j)
+        row.out[j] += w * out[i][j];
+    }
+  }
+  return row;
+}
+
+/// Writes a head's row of the output.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ void storeRow(u16 *out, const DecodeRow<C> &row) {
+  float factor = 1 / row.sum;
+  u32 *at = reinterpret_cast<u32 *>(out + threadIdx.x % 32 * DecodeRow<C>::width);
+#pragma unroll
+  for (int i = 0; i < DecodeRow<C>::width / 2; ++i)
+    at[i] = toBf16Pair(row.out[2 * i] * factor, row.out[2 * i + 1] * factor);
+}
+
+} // namespace sinter::cuda

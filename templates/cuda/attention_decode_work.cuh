@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who does what in paged decode attention. The work of a step is a list of units, a head's keys and values of one block
+// of the cache, in order of sequence, head and position. It is cut into equal ranges, one per CTA, so that the memory
+// is read evenly whatever the lengths; a head whose units lie in several ranges is merged at the end.
+#pragma once
+#include "runtime/abi/CudaStep.h"
+#include "templates/cuda/attention_decode_config.h"
+#include "templates/cuda/ptx.cuh"
+
+namespace sinter::cuda {
+
+/// Ranges of units: CTAs below `ctas` have `base` each, the first `extra` one more.
+struct DecodeShares {
+  int ctas, base, extra;
+  __device__ __forceinline__ int begin(int cta) const { return cta * base + (cta < extra ? cta : extra); }
+  __device__ __forceinline__ int count(int cta) const { return cta < ctas ? base + (cta < extra) : 0; }
+  /// The CTA that has a unit.
+  __device__ __forceinline__ int owner(int unit) const {
+    int wide = extra * (base + 1);
+    return unit < wide ? unit / (base + 1) : extra + (unit - wide) / base;
+  }
+};
+
+/// A unit, as its CTA needs it.
+struct alignas(16) DecodeUnit {
+  int pool;     ///< block * kvHeads + head: which keys and values
+  int sequence; ///< of the step
+  int row;      ///< of q
+  int head;     ///< of keys
+  int block;    ///< of the sequence: position / kvBlockTokens
+  int blocks;   ///< of the sequence
+  int length;   ///< of the sequence, with its new token
+  int position; ///< of its new token
+};
+
+/// Sequences of the step and where they start in the list of units, by one warp: `starts`, in blocks of one head, and
+/// `lengths`. A sequence that is not for this kernel has no blocks.
+template <AttentionDecodeConfig C>
+__device__ void scanSequences(const rt::CudaStep &step, int *starts, int *lengths) {
+  constexpr int each = ceilDiv(C.maxSequences, 32);
+  int lane = int(threadIdx.x) % 32, first = lane * each;
+  // A decode step of one row has one sequence: one dependent load less.
+  int sequences = C.fused && C.maxSequences == 1 ? 1 : loadL2(step.counts + rt::CudaStep::Sequences);
+  int length[each], sum = 0;
+#pragma unroll
+  for (int i = 0; i < each; ++i)
+    length[i] = first + i < sequences ? loadL2(step.contextLengths + first + i) : 0;
+  if constexpr (!C.fused) {
+#pragma unroll
+    for (int i = 0; i < each; ++i)
+      if (int s = first + i; s < sequences && loadL2(step.queryStart + s + 1) - loadL2(step.queryStart + s) != 1)
+        length[i] = 0;
+  }
+#pragma unroll
+  for (int i = 0; i < each; ++i)
+    sum += ceilDiv(length[i], kvBlockTokens);
+  int before = sum;
+#pragma unroll
+  for (int offset = 1; offset < 32; offset *= 2) {
+    int other = __shfl_up_sync(~0u, before, offset);
+    before += lane >= offset ? other : 0;
+  }
+  before -= sum;
+#pragma unroll
+  for (int i = 0; i < each; ++i)
+    if (first + i < C.maxSequences) {
+      starts[first + i] = before;
+      lengths[first + i] = length[i];
+      before += ceilDiv(length[i], kvBlockTokens);
+      if (first + i + 1 == C.maxSequences)
+        starts[C.maxSequences] = before;
+    }
+}
+
+/// All units, cut over as many CTAs as have any.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ DecodeShares shareUnits(int units) {
+  int ctas = units < C.grid() ? units : C.grid();
+  return ctas ? DecodeShares{ctas, units / ctas, units % ctas} : DecodeShares{};
+}
+
+/// A CTA's units, each warp with a copy of its own: sixteen are looked up at a time, a lane each, so that neither the
+/// search nor the block table is waited for often. The latest 32 can be read.
+template <AttentionDecodeConfig C>
+struct DecodeUnits {
+  static constexpr int together = C.unitRing / 2;
+  const rt::CudaStep &step;
+  const float *ropeTable; ///< of a fused kernel
+  const int *starts, *lengths;
+  DecodeUnit *ring; ///< of this warp
+  int first, count; ///< in the list
+
+  __device__ __forceinline__ const DecodeUnit &at(int i) const { return ring[i % C.unitRing]; }
+
+  /// The sequence that has a block: the last to start there or before.
+  __device__ __forceinline__ int sequenceOf(int block) const {
+    int found = 0;
+#pragma unroll
+    for (int stride = powerBelow(C.maxSequences); stride; stride /= 2)
+      if (found + stride < C.maxSequences && starts[found + stride] <= block)
+        found += stride;
+    return found;
+  }
+
+  /// Looks up units [i, i + together), by the whole warp.
+  __device__ void lookUp(int i) const {
+    int lane = int(threadIdx.x) % 32;
+    if (lane < together && i + lane < count) {
+      int unit = first + i + lane, s = sequenceOf(unit / C.kvHeads);
+      int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads;
+      int head = rest / blocks, block = rest - head * blocks;
+      int id = loadL2(step.blockTable + (long long)s * step.blockTableStride + block);
+      int row = C.fused ? s : loadL2(step.queryStart + s);
+      int position = C.fused ? loadL2(step.positions + row) : 0;
+      if (C.fused && (block == 0 || i + lane == 0))
+        for (int column = 0; column < C.headDim; column += 32)
+          prefetchL2(ropeTable + (long long)position * C.headDim + column);
+      ring[(i + lane) % C.unitRing] = {id * C.kvHeads + head, s, row, head, block, blocks, lengths[s], position};
+    }
+    __syncwarp();
+  }
+
+  static constexpr int powerBelow(int n) {
+    int p = 1;
+    while (p * 2 < n)
+      p *= 2;
+    return n > 1 ? p : 0;
+  }
+};
+
+} // namespace sinter::cuda
