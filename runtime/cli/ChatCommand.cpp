@@ -115,7 +115,7 @@ Result<int> chat(const ChatFlags &flags, Model &model, Console &console) {
   Result<ChatPrompt> prompt = ChatPrompt::create(model, flags.generation.chatTemplate);
   if (!prompt)
     return tl::unexpected(prompt.error());
-  Result<std::unique_ptr<CpuExecutor>> executor = model.makeExecutor(flags.device);
+  auto executor = model.makeExecutor(flags.device);
   if (!executor)
     return tl::unexpected(executor.error());
   Engine engine(**executor, engineOptions(model));

@@ -76,9 +76,13 @@ Result<int> writeLogits(const EvalFlags &flags, std::vector<int32_t> tokens, Eng
     file->append(logits);
     progress.advance(1);
   };
+  std::string error;
+  request.onFinish = [&error](const Completion &done) { error = done.error; };
   if (Result<RequestId> id = engine.submit(std::move(request)); !id)
     return tl::unexpected(id.error());
   engine.runUntilIdle();
+  if (!error.empty())
+    return fail(error);
   if (Result<void> done = file->commit(); !done)
     return tl::unexpected(done.error());
   return exitOk;
@@ -92,7 +96,7 @@ Result<int> eval(const EvalFlags &flags, Model &model, Console &console) {
   Result<std::vector<int32_t>> tokens = readTokens(flags, model);
   if (!tokens)
     return tl::unexpected(tokens.error());
-  Result<std::unique_ptr<CpuExecutor>> executor = model.makeExecutor(flags.device);
+  auto executor = model.makeExecutor(flags.device);
   if (!executor)
     return tl::unexpected(executor.error());
   EngineOptions options;

@@ -46,6 +46,10 @@ Result<Perplexity> computePerplexity(Engine &engine, std::span<const int32_t> to
       if (next >= window.firstScored && next < window.end)
         score(next, logits);
     };
+    request.onFinish = [&](const Completion &done) {
+      if (status && !done.error.empty())
+        status = fail(done.error);
+    };
     if (Result<RequestId> id = engine.submit(std::move(request)); !id)
       return tl::unexpected(id.error());
     engine.runUntilIdle();

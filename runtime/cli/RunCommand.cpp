@@ -106,7 +106,7 @@ Result<int> run(const RunFlags &flags, Model &model, Console &console) {
   Result<std::vector<Prompt>> prompts = collectPrompts(flags, model, console);
   if (!prompts)
     return tl::unexpected(prompts.error());
-  Result<std::unique_ptr<CpuExecutor>> executor = model.makeExecutor(flags.device);
+  auto executor = model.makeExecutor(flags.device);
   if (!executor)
     return tl::unexpected(executor.error());
   Engine engine(**executor, engineOptions(model));
