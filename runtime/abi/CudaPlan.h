@@ -2,9 +2,11 @@
 // The CUDA part of a launch plan: kernels, and lists of launches that become graphs. Plain constant data, stated by the
 // generated plan.cpp.
 //
-// A step is a body, embedding to the last layer, and a head, logits and sampling. A body is chosen by the number of
-// tokens and by whether every sequence has just one (Decode) or not (Mixed); a head by the number of logits rows. The
-// executor joins a body and a head to one graph when they first meet.
+// A step is a body, embedding to the last layer's attention, and a head, from the rows whose logits are wanted to
+// sampling. A body is chosen by the number of tokens and by whether every sequence has just one (decode) or not (mixed);
+// a head by the number of logits rows and by whether they are all of the step's rows (dense) or must be gathered. The
+// executor joins a body and a head to one graph when they first meet. To the kernels of a head, CudaStep::counts[Tokens]
+// is the number of logits rows: their CudaStep points to counts of their own.
 #pragma once
 #include <cstdint>
 
@@ -56,7 +58,8 @@ struct CudaLaunch {
   double weightBytes; ///< read once a step
   double rowBytes;    ///< activations read and written, for every row
   double contextBytes; ///< KV cache read, for every token of context
-  double rowFlops;
+  double rowFlops;     ///< for every row
+  double pairFlops;    ///< for every row and token of its context
 };
 
 struct CudaLaunchList {
@@ -71,8 +74,8 @@ struct CudaPlan {
   int32_t numKernels;
   const CudaTensorMap *tensorMaps;
   int32_t numTensorMaps;
-  const CudaLaunchList *decode, *mixed, *heads; ///< each ascending in maxRows
-  int32_t numDecode, numMixed, numHeads;
+  const CudaLaunchList *decode, *mixed, *heads, *denseHeads; ///< each ascending in maxRows
+  int32_t numDecode, numMixed, numHeads, numDenseHeads;
   uint64_t workspaceBytes, counterBytes;
 };
 

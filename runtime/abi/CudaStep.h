@@ -35,7 +35,7 @@ struct CudaLogitBias {
 /// read, and must not be appended to the KV cache.
 struct CudaStep {
   enum Count { Tokens, Sequences, Logits, NumCounts };
-  const int *counts;         ///< [NumCounts]
+  const int *counts;         ///< [NumCounts]; of a head's kernels: Tokens is S
   const int *tokens;         ///< [T]; below 0: the token that row ~tokens[t] of the step before has sampled
   const int *positions;      ///< [T]
   const int *slots;          ///< [T], where a token's key and value go: block * block tokens + place in the block

@@ -1,107 +1,159 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench: how fast prompts are read and answers are written, through the engine as a user has it, sampling included.
-#include "runtime/cli/BenchReport.h"
+// bench: how fast prompts are read and answers are written, alone and many at once.
+#include "runtime/cli/BenchRun.h"
 #include "runtime/cli/Command.h"
 #include "runtime/cli/Flags.h"
-#include "runtime/device/Bandwidth.h"
-#include "runtime/engine/Engine.h"
+#include "runtime/device/Memory.h"
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <chrono>
-#include <random>
+#include <fstream>
+#include <iterator>
+#include <time.h>
+#include <unistd.h>
 
 namespace sinter::rt {
 namespace {
 
 struct BenchFlags {
   DeviceFlags device;
-  std::vector<int32_t> prompts{512}, generations{128};
-  int32_t repetitions = 5;
+  BenchRunOptions run;
+  std::vector<int32_t> prompts{512}, generations{128}, concurrencies;
+  int32_t context = 1024, steps = 32;
+  std::vector<BenchTest> requests;
   BenchFormat format = BenchFormat::Markdown;
-  bool kernels = false;
 };
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// Random tokens, other ones every time, the same in every run of the program.
-std::vector<int32_t> randomTokens(int32_t count, int32_t vocabSize, std::mt19937 &random) {
-  std::uniform_int_distribution<int32_t> token(0, vocabSize - 1);
-  std::vector<int32_t> tokens(static_cast<size_t>(count));
-  for (int32_t &id : tokens)
-    id = token(random);
-  return tokens;
+/// Since this process began, in hundredths: what /proc says of it.
+double processSeconds() {
+  std::ifstream file("/proc/self/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  // The name, in parentheses, may have blanks; the start is the 20th field after it.
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  std::string field;
+  for (int i = 0; i < 20; ++i)
+    fields >> field;
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  double sinceBoot = static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  return sinceBoot - std::strtod(field.c_str(), nullptr) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-/// A prompt of `prompt` tokens and `output` tokens after it; the seconds that takes.
-Result<double> runOnce(Engine &engine, int32_t prompt, int32_t output, int32_t vocabSize, std::mt19937 &random) {
-  Request request;
-  request.prompt = randomTokens(prompt, vocabSize, random);
-  request.maxTokens = output;
-  request.ignoreEos = true;
-  std::string error;
-  request.onFinish = [&error](const Completion &done) { error = done.error; };
-  double start = now();
-  if (Result<RequestId> id = engine.submit(std::move(request)); !id)
-    return tl::unexpected(id.error());
-  engine.runUntilIdle();
-  if (!error.empty())
-    return fail(error);
-  return now() - start;
+std::vector<BenchTest> testsOf(const BenchFlags &flags) {
+  using Kind = BenchTest::Kind;
+  std::vector<BenchTest> tests;
+  auto add = [&tests](Kind kind, int32_t sequences, int32_t prompt, int32_t generated) {
+    BenchTest &test = tests.emplace_back();
+    test.kind = kind;
+    test.sequences = sequences;
+    test.prompt = prompt;
+    test.generated = generated;
+  };
+  for (int32_t prompt : flags.prompts)
+    if (prompt > 0)
+      add(Kind::Prompt, 1, prompt, 0);
+  for (int32_t output : flags.generations)
+    if (output > 0)
+      add(Kind::Generate, 1, 0, output);
+  for (int32_t sequences : flags.concurrencies)
+    add(Kind::Decode, sequences, flags.context, flags.steps);
+  tests.insert(tests.end(), flags.requests.begin(), flags.requests.end());
+  return tests;
 }
 
-/// Fills in the seconds of a test. A prompt of 512 tokens ends with the choice of the token after it, as for a user; to
-/// generate 128 tokens is a prompt of one token and 128 steps of one token each.
-Result<void> runTest(const BenchFlags &flags, CpuExecutor &executor, BenchTest &test) {
-  EngineOptions options;
-  options.sharePrefixes = false;
-  Engine engine(executor, options);
-  std::mt19937 random(1);
-  int32_t vocab = executor.limits().vocabSize, output = std::max(test.generated, 1), prompt = std::max(test.prompt, 1);
-  if (Result<double> warmUp = runOnce(engine, prompt, std::min(output, 8), vocab, random); !warmUp)
-    return fail(test.name() + ": " + warmUp.error().message);
-  int64_t stepsBefore = engine.stats().steps;
-  if (flags.kernels)
-    executor.startProfile();
-  for (int32_t i = 0; i < flags.repetitions; ++i) {
-    Result<double> seconds = runOnce(engine, prompt, output, vocab, random);
-    if (!seconds)
-      return fail(test.name() + ": " + seconds.error().message);
-    test.seconds.push_back(*seconds);
-  }
-  if (flags.kernels)
-    test.kernels = kernelRows(executor.profile(), engine.stats().steps - stepsBefore);
+Result<void> measureDevice(const BenchFlags &flags, Profiler &profiler, BenchReport &report) {
+  Result<std::optional<UploadReport>> upload = profiler.upload();
+  if (!upload)
+    return tl::unexpected(upload.error());
+  report.upload = *upload;
+  if (!flags.run.kernels)
+    return {};
+  Result<double> bandwidth = profiler.readBandwidth();
+  if (!bandwidth)
+    return tl::unexpected(bandwidth.error());
+  report.peaks = {*bandwidth, profiler.peakFlops()};
   return {};
 }
 
 Result<int> bench(const BenchFlags &flags, Model &model, Console &console) {
   double start = now();
-  Result<std::unique_ptr<CpuExecutor>> executor = model.makeExecutor(flags.device);
+  Result<std::unique_ptr<Executor>> executor = model.makeExecutor(flags.device);
   if (!executor)
     return tl::unexpected(executor.error());
   BenchReport report;
   report.loadSeconds = now() - start;
+  if (Result<void> made = makeOneToken(**executor); !made)
+    return tl::unexpected(made.error());
+  report.firstTokenSeconds = processSeconds();
   report.model = model.info().model;
   report.target = model.plan().target;
   report.weightBytes = model.plan().weightsBytes;
   report.parameters = model.info().parameters;
-  report.threads = (*executor)->team().size();
-  for (int32_t prompt : flags.prompts)
-    if (prompt > 0)
-      report.tests.push_back({.prompt = prompt, .generated = 0, .seconds = {}, .kernels = {}});
-  for (int32_t output : flags.generations)
-    if (output > 0)
-      report.tests.push_back({.prompt = 0, .generated = output, .seconds = {}, .kernels = {}});
+  report.threads = flags.device.numThreads();
+  report.tests = testsOf(flags);
+  std::unique_ptr<Profiler> profiler = model.makeProfiler(**executor);
   for (BenchTest &test : report.tests)
-    if (Result<void> done = runTest(flags, **executor, test); !done)
+    if (Result<void> done = runBenchTest(flags.run, **executor, *profiler, test); !done)
       return tl::unexpected(done.error());
   report.peakBytes = peakResidentBytes();
-  if (flags.kernels) {
-    Result<double> bandwidth = measureReadBandwidth((*executor)->team());
-    if (!bandwidth)
-      return tl::unexpected(bandwidth.error());
-    report.readBandwidth = *bandwidth;
-  }
+  if (Result<void> measured = measureDevice(flags, *profiler, report); !measured)
+    return tl::unexpected(measured.error());
   printReport(console.out, report, flags.format);
   return exitOk;
+}
+
+/// "1000x128x128"
+BenchTest parseRequests(const std::string &text) {
+  BenchTest test;
+  test.kind = BenchTest::Kind::Requests;
+  const char *at = text.data(), *end = at + text.size();
+  for (int32_t *number : {&test.sequences, &test.prompt, &test.generated}) {
+    auto [rest, error] = std::from_chars(at, end, *number);
+    bool last = number == &test.generated;
+    if (error != std::errc() || *number < 1 || (last ? rest != end : rest == end || *rest != 'x'))
+      throw CLI::ValidationError("--requests",
+                                 "expected REQUESTSxPROMPTxOUTPUT such as 1000x128x128, found '" + text + "'");
+    at = rest + 1;
+  }
+  return test;
+}
+
+BenchFormat parseFormat(const std::string &text) {
+  const std::map<std::string, BenchFormat> formats = {
+      {"md", BenchFormat::Markdown}, {"csv", BenchFormat::Csv}, {"json", BenchFormat::Json}};
+  auto found = formats.find(text);
+  if (found == formats.end())
+    throw CLI::ValidationError("--output", "expected md, csv or json, found '" + text + "'");
+  return found->second;
+}
+
+void addTestFlags(CLI::App &command, BenchFlags &flags) {
+  auto addList = [&command](const char *names, std::vector<int32_t> &list, int32_t least, const char *help) {
+    return command.add_option(names, list, help)->delimiter(',')->check(CLI::Range(least, INT32_MAX));
+  };
+  addList("-p,--prompt", flags.prompts, 0, "Prompt lengths, separated by commas; 0 is none")->option_text("N [512]");
+  addList("-n,--generate", flags.generations, 0, "Tokens to generate, separated by commas; 0 is none")
+      ->option_text("N [128]");
+  addList("-c,--concurrency", flags.concurrencies, 1,
+          "Steps of N sequences at once, separated by commas, each a token after --context")
+      ->option_text("N");
+  command.add_option("--context", flags.context, "Tokens before, for --concurrency")
+      ->check(CLI::Range(1, INT32_MAX))
+      ->option_text("N [1024]");
+  command.add_option("--steps", flags.steps, "Steps of a repetition, for --concurrency")
+      ->check(CLI::Range(1, 1000000))
+      ->option_text("N [32]");
+  auto addRequests = [&flags](const std::vector<std::string> &texts) {
+    for (const std::string &text : texts)
+      flags.requests.push_back(parseRequests(text));
+  };
+  command
+      .add_option_function<std::vector<std::string>>("--requests", addRequests,
+                                                     "R requests of a prompt of P tokens at once, each answered with G")
+      ->delimiter(',')
+      ->option_text("RxPxG");
 }
 
 } // namespace
@@ -109,28 +161,16 @@ Result<int> bench(const BenchFlags &flags, Model &model, Console &console) {
 void addBenchCommand(CLI::App &app, Action &chosen) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App *command = app.add_subcommand("bench", "Measure prompt processing and generation, in tokens a second");
-  command->add_option("-p,--prompt", flags->prompts, "Prompt lengths, separated by commas; 0 is none")
-      ->delimiter(',')
-      ->check(CLI::Range(0, INT32_MAX))
-      ->option_text("N [512]");
-  command->add_option("-n,--generate", flags->generations, "Tokens to generate, separated by commas; 0 is none")
-      ->delimiter(',')
-      ->check(CLI::Range(0, INT32_MAX))
-      ->option_text("N [128]");
-  command->add_option("-r,--repetitions", flags->repetitions, "Repetitions of each")
+  addTestFlags(*command, *flags);
+  command->add_option("-r,--repetitions", flags->run.repetitions, "Repetitions of each")
       ->check(CLI::Range(1, 1000000))
       ->option_text("N [5]");
-  auto parseFormat = [flags](const std::string &text) {
-    const std::map<std::string, BenchFormat> formats = {
-        {"md", BenchFormat::Markdown}, {"csv", BenchFormat::Csv}, {"json", BenchFormat::Json}};
-    auto found = formats.find(text);
-    if (found == formats.end())
-      throw CLI::ValidationError("--output", "expected md, csv or json, found '" + text + "'");
-    flags->format = found->second;
-  };
-  command->add_option_function<std::string>("-o,--output,--format", parseFormat, "Output format")
+  command
+      ->add_option_function<std::string>(
+          "-o,--output,--format", [flags](const std::string &text) { flags->format = parseFormat(text); },
+          "Output format")
       ->option_text("md|csv|json");
-  command->add_flag("--kernels", flags->kernels, "Time every kernel, and its share of the read bandwidth");
+  command->add_flag("--kernels", flags->run.kernels, "Time every kernel, and its share of what the device could do");
   addDeviceFlags(*command, flags->device);
   command->callback(
       [flags, &chosen] { chosen = [flags](Model &model, Console &console) { return bench(*flags, model, console); }; });

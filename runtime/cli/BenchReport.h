@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // What bench measured, and how it is printed: tables like llama-bench's, csv, json.
 #pragma once
-#include "runtime/device/CpuExecutor.h"
-#include <iosfwd>
+#include "runtime/cli/BenchKernels.h"
 
 namespace sinter::rt {
 
-/// Launches of one kernel, taken together.
-struct KernelRow {
-  std::string kernel, op; ///< "k07_matmul", "matmul"
-  int64_t calls = 0;
-  double secondsPerStep = 0; ///< of all its launches of a step
-  double bytesPerSecond = 0; ///< of its fixed traffic: weights
-  double flopsPerSecond = 0;
-};
-
-/// Sums launches by kernel, those that take longest first.
-std::vector<KernelRow> kernelRows(const std::vector<LaunchTime> &times, int64_t steps);
-
 struct BenchTest {
-  int32_t prompt = 0, generated = 0; ///< tokens; one of them is 0
-  std::vector<double> seconds;       ///< of each repetition
+  enum class Kind {
+    Prompt,   ///< a prompt, up to the choice of the token after it
+    Generate, ///< an answer to a prompt of one token
+    Decode,   ///< steps in which `sequences` each add a token to a context of about `prompt`
+    Requests, ///< `sequences` requests at once, from their submission to the last token
+  };
+  Kind kind = Kind::Prompt;
+  int32_t sequences = 1, prompt = 0, generated = 0; ///< tokens of each sequence
+  std::vector<double> seconds;                      ///< of each repetition
+  int64_t steps = 0;                                ///< of all repetitions
+  std::optional<double> hostSeconds; ///< of all repetitions, in which a device of its own waited for the host
   std::vector<KernelRow> kernels;    ///< with --kernels
 
-  std::string name() const;       ///< "pp512", "tg128"
+  std::string name() const;       ///< "pp512", "tg128", "tg8@1024", "1000x(128+128)"
+  double tokens() const;          ///< that a repetition is said to make: of the prompt for Kind::Prompt, else generated
   double meanRate() const;        ///< tokens a second
   double deviationOfRate() const; ///< sample standard deviation; 0 for one repetition
   double medianRate() const;
+  double medianSeconds() const;
+  double secondsPerStep() const;
 };
 
 struct BenchReport {
@@ -34,8 +33,10 @@ struct BenchReport {
   uint64_t weightBytes = 0, parameters = 0;
   int threads = 0;
   double loadSeconds = 0;
-  uint64_t peakBytes = 0;   ///< resident, of the process, after the tests
-  double readBandwidth = 0; ///< bytes a second, measured when kernels are asked for
+  double firstTokenSeconds = 0; ///< from the start of the process to its first token
+  std::optional<UploadReport> upload;
+  uint64_t peakBytes = 0; ///< resident, of the process, after the tests
+  DevicePeaks peaks;      ///< measured when kernels are asked for
   std::vector<BenchTest> tests;
 };
 

@@ -26,7 +26,9 @@ Result<LogitBias> parseLogitBias(const std::string &text) {
 } // namespace
 
 void addDeviceFlags(CLI::App &command, DeviceFlags &flags) {
-  command.add_option("-t,--threads", flags.threads, "Threads to compute with; default: the physical cores available")
+  command
+      .add_option("-t,--threads", flags.threads,
+                  "Threads to compute with, or to load a GPU's weights with; default: the physical cores available")
       ->check(CLI::Range(1, 1024))
       ->option_text("N");
   auto parseKv = [&flags](const std::string &text) {
@@ -36,10 +38,17 @@ void addDeviceFlags(CLI::App &command, DeviceFlags &flags) {
   command
       .add_option_function<std::string>("--kv-memory", parseKv,
                                         "Memory for keys and values; default: one sequence of full length, or 512MiB "
-                                        "where that is more. It is taken only as it is used")
+                                        "where that is more, taken only as it is used; on a GPU nine tenths of what is "
+                                        "free")
       ->option_text("SIZE");
   command.add_flag("--mmap", flags.mapWeights,
-                   "Use the weights where they lie in the page cache: starts faster, may run slower, not checked");
+                   "Use the weights where they lie in the page cache: starts faster, may run slower, not checked; for "
+                   "a GPU only the last");
+  command.add_option("--gpu", flags.gpu, "Which GPU to use, of a model for GPUs")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N [0]");
+  command.add_flag("--check-kernels", flags.checkKernels,
+                   "Wait for every kernel of a GPU and name the one that fails; slow");
 }
 
 void addGenerationFlags(CLI::App &command, GenerationFlags &flags) {

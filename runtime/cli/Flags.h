@@ -10,7 +10,7 @@ class App;
 
 namespace sinter::rt {
 
-/// --threads, --kv-memory, --mmap
+/// --threads, --kv-memory, --mmap, --gpu, --check-kernels
 void addDeviceFlags(CLI::App &command, DeviceFlags &flags);
 
 /// How answers are generated: run and chat.

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading a model into a GPU. Its steps are in CudaExecutorStep.cpp, its profile in CudaProfile.cpp.
+#include "runtime/device/cuda/CudaExecutor.h"
+#include "runtime/device/cuda/CudaUpload.h"
+#include <algorithm>
+
+namespace sinter::rt {
+namespace {
+
+CudaStepLayout largestLayout(const Plan &plan) {
+  return CudaStepLayout({.tokens = largestBody(*plan.cuda),
+                         .sequences = plan.maxSeqs,
+                         .logits = largestHead(*plan.cuda),
+                         .tableStride = (plan.maxSeqLen + plan.kvBlockTokens - 1) / plan.kvBlockTokens});
+}
+
+Result<Mapping> mapCubins(const Payload &payload) {
+  const PayloadSection *section = payload.find("cubins");
+  if (!section)
+    return fail(payload.path() + ": the payload has no section 'cubins'");
+  return payload.map(*section);
+}
+
+} // namespace
+
+Result<std::unique_ptr<CudaExecutor>> CudaExecutor::create(const Plan &plan, const Payload &code,
+                                                           const Payload &weights, const CudaExecutorOptions &options) {
+  Result<CudaDriver> driver = CudaDriver::open(options.library);
+  if (!driver)
+    return tl::unexpected(driver.error());
+  std::unique_ptr<CudaExecutor> executor(new CudaExecutor(plan, *driver));
+  executor->checkLaunches = options.checkLaunches;
+  executor->stepBytes = (largestLayout(plan).bytes() + 255) & ~uint64_t{255};
+  auto loaded = executor->openDevice(options).and_then([&] { return executor->load(code, weights, options); });
+  if (!loaded)
+    return tl::unexpected(loaded.error());
+  return executor;
+}
+
+CudaExecutor::~CudaExecutor() {
+  if (!gpu || !gpu->makeCurrent() || !main)
+    return;
+  (void)driver.cuStreamSynchronize(copies.get());
+  (void)driver.cuStreamSynchronize(main.get());
+}
+
+/// Opens the GPU if all will fit, and takes the memory.
+Result<void> CudaExecutor::openDevice(const CudaExecutorOptions &options) {
+  CudaMemoryPlan sizes(plan, 2 * stepBytes, options.kvBytes);
+  Result<CudaDevice> device = CudaDevice::open(driver, {plan.cuda->architecture, sizes.needed()}, options.gpu);
+  if (!device)
+    return tl::unexpected(device.error());
+  gpu.emplace(std::move(*device));
+  Result<int32_t> blocks = sizes.blocks(gpu->facts().freeBytes);
+  if (!blocks)
+    return tl::unexpected(blocks.error());
+  limitsOfPlan = {plan.vocabSize,     plan.maxSeqLen, plan.maxStepTokens, plan.maxSeqs, plan.maxStepLogits,
+                  plan.kvBlockTokens, *blocks};
+  for (CudaStream *stream : {&main, &copies}) {
+    Result<CudaStream> made = makeCudaStream(driver);
+    if (!made)
+      return tl::unexpected(made.error());
+    *stream = std::move(*made);
+  }
+  Result<CudaBuffers> memory = CudaBuffers::allocate(driver, plan, sizes, *blocks, main.get());
+  if (!memory)
+    return tl::unexpected(memory.error());
+  buffers = std::move(*memory);
+  return {};
+}
+
+/// The weights go up in the background while kernels are loaded and graphs are built.
+Result<void> CudaExecutor::load(const Payload &code, const Payload &weights, const CudaExecutorOptions &options) {
+  Result<std::unique_ptr<WeightSource>> source = WeightSource::open(plan, weights, options.checkWeights);
+  if (!source)
+    return tl::unexpected(source.error());
+  Result<std::unique_ptr<CudaUpload>> uploading =
+      CudaUpload::start(*gpu, **source, buffers.weights(), plan.weightsBytes, options.threads);
+  if (!uploading)
+    return tl::unexpected(uploading.error());
+  Result<Mapping> cubins = mapCubins(code);
+  if (!cubins)
+    return tl::unexpected(cubins.error());
+  Result<CudaKernels> loaded = CudaKernels::load(driver, *plan.cuda, cubins->bytes());
+  if (!loaded)
+    return tl::unexpected(loaded.error());
+  kernels = std::move(*loaded);
+  auto prepared =
+      buffers.makeTensorMaps(driver, *plan.cuda, copies.get()).and_then([&] { return allocateSteps(); }).and_then([&] {
+        return buildGraphs();
+      });
+  if (!prepared)
+    return prepared;
+  Result<double> seconds = (*uploading)->finish();
+  if (!seconds)
+    return tl::unexpected(seconds.error());
+  secondsOfUpload = *seconds;
+  return driver.call(driver.cuStreamSynchronize, main.get());
+}
+
+Result<void> CudaExecutor::allocateSteps() {
+  int32_t rows = largestHead(*plan.cuda);
+  Result<CudaMemory> arrays = allocateCudaMemory(driver, 2 * stepBytes, "the arrays of steps");
+  Result<CudaMemory> tokens = allocateCudaMemory(driver, static_cast<uint64_t>(rows) * sizeof(int32_t), "tokens");
+  if (!arrays || !tokens)
+    return tl::unexpected(arrays ? tokens.error() : arrays.error());
+  stepArrays = std::move(*arrays);
+  sampled = std::move(*tokens);
+  for (CudaSlot &slot : slots) {
+    Result<CudaSlot> made = CudaSlot::create(driver, stepBytes, rows);
+    if (!made)
+      return tl::unexpected(made.error());
+    slot = std::move(*made);
+  }
+  graphs.emplace(driver, plan, kernels, buffers);
+  return reserveLists(1, 1);
+}
+
+/// Those that most steps will want: every decode list with the logits of all, every mixed list with the logits of one.
+Result<void> CudaExecutor::buildGraphs() {
+  if (checkLaunches)
+    return {};
+  const CudaPlan &cuda = *plan.cuda;
+  std::vector<CudaStepLists> wanted;
+  for (int32_t i = 0; i < cuda.numDecode; ++i) {
+    int32_t rows = std::min(cuda.decode[i].maxRows, plan.maxStepLogits);
+    wanted.push_back(CudaStepLists::choose(cuda, {.numTokens = rows, .numSeqs = rows, .numLogits = rows}));
+  }
+  for (int32_t i = 0; i < cuda.numMixed; ++i)
+    wanted.push_back(CudaStepLists::choose(cuda, {.numTokens = cuda.mixed[i].maxRows, .numSeqs = 0, .numLogits = 1}));
+  for (const CudaStepLists &one : wanted)
+    for (int64_t set : {0, 1}) {
+      auto graph = graphs->get(one, arraysOf(set), othersOf(set), copies.get());
+      if (!graph)
+        return tl::unexpected(graph.error());
+      if (auto there = driver.call(driver.cuGraphUpload, *graph, copies.get()); !there)
+        return there;
+    }
+  return driver.call(driver.cuStreamSynchronize, copies.get());
+}
+
+CudaStepArrays CudaExecutor::othersOf(int64_t step) const {
+  CudaAddress lists = listMemory[step % 2].get();
+  return {.history = lists + biasCapacity * sizeof(CudaLogitBias), .bias = lists, .sampled = sampled.get()};
+}
+
+/// Room for so many in both sets. Graphs know the addresses, so that all are built anew when these grow.
+Result<void> CudaExecutor::reserveLists(uint64_t biases, uint64_t histories) {
+  if (biases <= biasCapacity && histories <= historyCapacity)
+    return {};
+  if (auto idle = driver.call(driver.cuStreamSynchronize, main.get()); !idle)
+    return idle;
+  constexpr uint64_t leastBiases = 4096, leastHistories = 65536;
+  biasCapacity = std::max({leastBiases, 2 * biasCapacity, biases});
+  historyCapacity = std::max({leastHistories, 2 * historyCapacity, histories});
+  uint64_t bytes = biasCapacity * sizeof(CudaLogitBias) + historyCapacity * sizeof(CudaTokenCount);
+  for (CudaMemory &memory : listMemory) {
+    Result<CudaMemory> larger = allocateCudaMemory(driver, bytes, "penalties");
+    if (!larger)
+      return tl::unexpected(larger.error());
+    memory = std::move(*larger);
+  }
+  graphs->clear();
+  timedGraphs[0] = {};
+  timedGraphs[1] = {};
+  return {};
+}
+
+} // namespace sinter::rt

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// A step on the GPU: up, through a graph, and back.
+#include "runtime/device/cuda/CudaExecutor.h"
+#include <algorithm>
+#include <cassert>
+
+namespace sinter::rt {
+
+Result<void> CudaExecutor::start(const Step &step, std::span<const SampleRow> rows, bool wantLogits) {
+  assert(started - finished < depth() && "steps under way");
+  assert(step.numTokens > 0 && step.numTokens <= plan.maxStepTokens && "tokens of a step");
+  assert(step.numSeqs <= plan.maxSeqs && step.numLogits <= plan.maxStepLogits && "sequences or logits of a step");
+  assert(rows.size() == static_cast<size_t>(step.numLogits) && "a row for each of the logits");
+  CudaSlot &slot = slots[static_cast<size_t>(started) % slots.size()];
+  slot.index = started;
+  slot.wantLogits = wantLogits && step.numLogits > 0;
+  slot.launches = CudaStepLists::choose(*plan.cuda, step);
+  slot.describe(step, rows);
+  auto done = gpu->makeCurrent()
+                  .and_then([&] { return upload(slot, step, rows); })
+                  .and_then([&] { return compute(slot); })
+                  .and_then([&] { return download(slot); });
+  if (done)
+    ++started;
+  return done;
+}
+
+Result<void> CudaExecutor::copyUp(CudaAddress to, const void *from, uint64_t bytes) {
+  return driver.call(driver.cuMemcpyHtoDAsync_v2, to, from, bytes, copies.get());
+}
+
+/// The set of arrays is free: the step that had it before is finished.
+Result<void> CudaExecutor::upload(CudaSlot &slot, const Step &step, std::span<const SampleRow> rows) {
+  samplingLists.history.clear();
+  samplingLists.bias.clear();
+  CudaStepLayout layout = graphs->layout(slot.launches);
+  std::byte *arrays = slot.arrays.data();
+  uint64_t bytes = layout.write(arrays, step, plan.kvBlockTokens);
+  std::ranges::transform(rows, layout.samplings(arrays),
+                         [this](const SampleRow &row) { return cudaSampling(row, samplingLists); });
+  return reserveLists(samplingLists.bias.size(), samplingLists.history.size())
+      .and_then([&] { return uploadLists(slot); })
+      .and_then([&] { return copyUp(arraysOf(slot.index), arrays, bytes); })
+      .and_then([&] { return driver.call(driver.cuEventRecord, slot.uploaded.get(), copies.get()); })
+      .and_then([&] { return driver.call(driver.cuStreamWaitEvent, main.get(), slot.uploaded.get(), 0u); });
+}
+
+/// Histories and biases, which most steps have none of.
+Result<void> CudaExecutor::uploadLists(CudaSlot &slot) {
+  uint64_t biasBytes = samplingLists.bias.size() * sizeof(CudaLogitBias);
+  uint64_t historyBytes = samplingLists.history.size() * sizeof(CudaTokenCount);
+  if (biasBytes + historyBytes == 0)
+    return {};
+  if (auto reserved = slot.lists.reserve(driver, biasBytes + historyBytes); !reserved)
+    return reserved;
+  std::byte *pinned = slot.lists.data();
+  std::ranges::copy(samplingLists.bias, reinterpret_cast<CudaLogitBias *>(pinned));
+  std::ranges::copy(samplingLists.history, reinterpret_cast<CudaTokenCount *>(pinned + biasBytes));
+  CudaStepArrays to = othersOf(slot.index);
+  Result<void> done;
+  if (biasBytes > 0)
+    done = copyUp(to.bias, pinned, biasBytes);
+  if (done && historyBytes > 0)
+    done = copyUp(to.history, pinned + biasBytes, historyBytes);
+  return done;
+}
+
+Result<void> CudaExecutor::compute(CudaSlot &slot) {
+  slot.timed = profiling && !checkLaunches;
+  if (slot.timed)
+    return computeTimed(slot);
+  auto begun = driver.call(driver.cuEventRecord, slot.begun.get(), main.get());
+  if (!begun)
+    return begun;
+  CudaAddress arrays = arraysOf(slot.index);
+  CudaStepArrays others = othersOf(slot.index);
+  if (checkLaunches)
+    return graphs->runChecked(slot.launches, arrays, others, main.get());
+  // Built on the other stream: this one may hold a step, which a capture must not see.
+  Result<CudaGraphExecHandle> graph = graphs->get(slot.launches, arrays, others, copies.get());
+  if (!graph)
+    return tl::unexpected(graph.error());
+  return driver.call(driver.cuGraphLaunch, *graph, main.get());
+}
+
+Result<void> CudaExecutor::download(CudaSlot &slot) {
+  Result<void> done;
+  if (slot.numLogits > 0)
+    done = driver.call(driver.cuMemcpyDtoHAsync_v2, slot.tokens.data(), sampled.get(),
+                       static_cast<size_t>(slot.numLogits) * sizeof(int32_t), main.get());
+  if (done && slot.wantLogits) {
+    uint64_t bytes = static_cast<uint64_t>(slot.numLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
+    done = slot.logits.reserve(driver, bytes);
+    if (done)
+      done = driver.call(driver.cuMemcpyDtoHAsync_v2, slot.logits.data(), buffers.logits(), bytes, main.get());
+  }
+  if (!done)
+    return done;
+  return driver.call(driver.cuEventRecord, slot.done.get(), main.get());
+}
+
+Result<StepResult> CudaExecutor::finish() {
+  assert(started > finished && "a step is under way");
+  CudaSlot &slot = slots[static_cast<size_t>(finished) % slots.size()];
+  Result<void> ended =
+      gpu->makeCurrent().and_then([&] { return driver.call(driver.cuEventSynchronize, slot.done.get()); });
+  ++finished;
+  if (ended)
+    ended = addTimes(slot);
+  if (!ended)
+    return tl::unexpected(ended.error());
+  auto *tokens = reinterpret_cast<int32_t *>(slot.tokens.data());
+  for (size_t row = 0; row < slot.wanted.size(); ++row)
+    if (!slot.wanted[row])
+      tokens[row] = -1;
+  StepResult result{.tokens = {tokens, slot.wanted.size()}, .logits = {}};
+  if (slot.wantLogits)
+    result.logits = {reinterpret_cast<const float *>(slot.logits.data()),
+                     slot.wanted.size() * static_cast<size_t>(plan.vocabSize)};
+  return result;
+}
+
+} // namespace sinter::rt

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The graphs of a plan: a body and a head, captured when they first meet and launched again ever after.
+#pragma once
+#include "runtime/device/cuda/CudaBuffers.h"
+#include "runtime/device/cuda/CudaKernels.h"
+#include "runtime/device/cuda/CudaStepLayout.h"
+#include <map>
+#include <memory>
+#include <tuple>
+
+namespace sinter::rt {
+
+/// Which lists a step runs. `head` is null for a step whose logits nobody wants.
+struct CudaStepLists {
+  const CudaLaunchList *body, *head;
+
+  /// Decode lists take steps in which every sequence has exactly one token, dense heads those in which every token
+  /// wants logits, if their largest bucket holds them.
+  static CudaStepLists choose(const CudaPlan &plan, const Step &step);
+  int32_t numLaunches() const { return body->numLaunches + (head ? head->numLaunches : 0); }
+  const CudaLaunch &launch(int32_t index) const {
+    return index < body->numLaunches ? body->launches[index] : head->launches[index - body->numLaunches];
+  }
+};
+
+class CudaGraphs {
+public:
+  /// Kernels and buffers must outlive it.
+  CudaGraphs(const CudaDriver &driver, const Plan &plan, const CudaKernels &kernels, const CudaBuffers &buffers)
+      : driver(&driver), plan(&plan), kernels(&kernels), buffers(&buffers) {}
+
+  CudaStepLayout layout(const CudaStepLists &lists) const;
+  /// The graph of these lists on the step arrays at `base`; built if it is not there yet. `stream` is only captured
+  /// from, with nothing run.
+  Result<CudaGraphExecHandle> get(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
+                                  CudaStreamHandle stream);
+  /// The same kernels one after another, with no overlap, and an event between any two: events[0] before the first,
+  /// events[i] after launch i - 1. Not kept.
+  Result<CudaGraphExec> makeTimed(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
+                                  CudaStreamHandle stream, std::span<const CudaEvent> events) const;
+  /// Runs the kernels without a graph and waits after each, so that an error names its kernel and op.
+  Result<void> runChecked(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
+                          CudaStreamHandle stream) const;
+  /// Forgets all; no graph may be running.
+  void clear() { graphs.clear(); }
+
+private:
+  /// The step as the kernels of both lists see it.
+  struct Steps {
+    CudaStep body, head;
+  };
+  Steps steps(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others) const;
+  Result<void> launch(const CudaStepLists &lists, int32_t index, Steps &steps, bool overlap,
+                      CudaStreamHandle stream) const;
+  template <typename Body>
+  Result<CudaGraphExec> capture(CudaStreamHandle stream, Body &&body) const;
+
+  const CudaDriver *driver;
+  const Plan *plan;
+  const CudaKernels *kernels;
+  const CudaBuffers *buffers;
+  /// By places in the plan, never iterated.
+  std::map<std::tuple<const CudaLaunchList *, const CudaLaunchList *, CudaAddress>, CudaGraphExec> graphs;
+};
+
+} // namespace sinter::rt
