@@ -2,6 +2,7 @@
 // Attention: one launch in a step of one token a sequence, else rope and append, then both kinds of sequences.
 #include "codegen/cuda/CudaListBuilder.h"
 #include "templates/cuda/attention_decode_config.h"
+#include "templates/cuda/attention_prefill_config.h"
 #include "templates/cuda/attention_prefill_mma_config.h"
 #include "templates/cuda/rope_append_config.h"
 #include <cmath>
@@ -78,8 +79,8 @@ public:
     c = tuned(c, list.options.arch->sharedBytesPerSm);
     args.push_back({CudaArgKind::Workspace, 0});
     args.push_back({CudaArgKind::Counters, 0});
-    TRY_ASSIGN(l,
-               list.launch(op, "templates/cuda/attention_decode.cuh", "attentionDecode", "AttentionDecodeConfig", c, args));
+    TRY_ASSIGN(
+        l, list.launch(op, "templates/cuda/attention_decode.cuh", "attentionDecode", "AttentionDecodeConfig", c, args));
     if (fused) {
       l->rowBytes = double(rowBytesOf(op.qkv) + rowBytesOf(op.result()));
       l->contextBytes = 4.0 * double(op.kvHeads * op.headDim);
@@ -89,9 +90,12 @@ public:
 
   /// Sequences with several.
   Error attendMany(llvm::ArrayRef<CudaArg> args) {
-    auto c = attentionConfig<cuda::AttentionPrefillMmaConfig>();
-    TRY_ASSIGN(l, list.launch(op, "templates/cuda/attention_prefill_mma.cuh", "attentionPrefillMma",
-                              "AttentionPrefillMmaConfig", c, args));
+    TRY_ASSIGN(l, list.native
+                      ? list.launch(op, "templates/cuda/attention_prefill.cuh", "attentionPrefill",
+                                    "AttentionPrefillConfig", attentionConfig<cuda::AttentionPrefillConfig>(), args)
+                      : list.launch(op, "templates/cuda/attention_prefill_mma.cuh", "attentionPrefillMma",
+                                    "AttentionPrefillMmaConfig", attentionConfig<cuda::AttentionPrefillMmaConfig>(),
+                                    args));
     l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
     l->contextBytes = 4.0 * double(op.kvHeads * op.headDim);
     l->pairFlops = 4.0 * double(op.heads * op.headDim);

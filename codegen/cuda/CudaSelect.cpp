@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which ops belong to bodies and heads, and the lists that there are; what is not a matmul or attention.
+#include "codegen/cuda/CudaListBuilder.h"
+#include "templates/cuda/embed_config.h"
+#include "templates/cuda/last_tokens_config.h"
+#include "templates/cuda/norm_config.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace sinter {
+
+using llvm::Error;
+using rt::CudaArg;
+using rt::CudaArgKind;
+
+Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value &weight, double eps, CudaArg out) {
+  cuda::RmsNormConfig config;
+  config.hidden = int(columnsOf(x));
+  config.eps = float(eps);
+  config.maxRows = list.smallRows();
+  config.sms = list.options.sms;
+  TRY_ASSIGN(weights, list.vectors({&weight}));
+  TRY_ASSIGN(
+      l, list.launch(op, "templates/cuda/norm.cuh", "rmsNorm", "RmsNormConfig", config, {list.value(x), weights, out}));
+  l->rowBytes = 2.0 * double(rowBytesOf(x));
+  return Error::success();
+}
+
+namespace {
+
+/// 1, 2, 4, ... below `most`, then `most`.
+std::vector<int64_t> powersUpTo(int64_t most) {
+  std::vector<int64_t> buckets;
+  for (int64_t rows = 1; rows < most; rows *= 2)
+    buckets.push_back(rows);
+  buckets.push_back(most);
+  return buckets;
+}
+
+/// Steps with prompts: what is between these is padding that the kernels skip.
+std::vector<int64_t> mixedBuckets(int64_t most) {
+  std::vector<int64_t> buckets;
+  for (int64_t rows : {16, 64, 256})
+    if (rows < most)
+      buckets.push_back(rows);
+  buckets.push_back(most);
+  return buckets;
+}
+
+bool belongsToHead(const Op &op) {
+  return llvm::any_of(op.results(), [](auto &r) { return r->type.rank() == 2 && r->type.dim(0) == Dim(Dim::S); });
+}
+
+class Selector {
+public:
+  Selector(const Graph &graph, const CudaSelectOptions &options)
+      : graph(graph), options(options), list(graph, options) {}
+
+  llvm::Expected<CudaLaunchPlan> run() {
+    for (auto &op : graph.ops())
+      if (op->kernel.empty() && !op->isConstant())
+        return unserved(*op);
+    CudaLaunchPlan &plan = list.plan;
+    std::vector<int64_t> decode = powersUpTo(options.maxSeqs);
+    TRY(lists(plan.decode, CudaPart::Decode, decode));
+    TRY(lists(plan.mixed, CudaPart::Mixed, mixedBuckets(options.maxStepTokens)));
+    TRY(lists(plan.heads, CudaPart::Head, powersUpTo(options.maxStepLogits)));
+    TRY(lists(plan.denseHeads, CudaPart::DenseHead, decode));
+    plan.kvBlockTokens = cuda::kvBlockTokens;
+    return std::move(plan);
+  }
+
+private:
+  static Error unserved(const Op &op) {
+    return llvm::createStringError("the cuda target has no kernel for: " + str(op));
+  }
+
+  Error lists(std::vector<CudaKernelList> &out, CudaPart part, llvm::ArrayRef<int64_t> buckets) {
+    for (int64_t bucket : buckets) {
+      list.begin(part, out.emplace_back(CudaKernelList{bucket, {}}));
+      for (auto &op : graph.ops())
+        if (!op->isConstant() && belongsToHead(*op) == list.isHead())
+          TRY(select(*op));
+    }
+    return Error::success();
+  }
+
+  Error select(const Op &op) {
+    return llvm::TypeSwitch<const Op *, Error>(&op)
+        .Case<Embed, RmsNorm, LastTokens>([&](auto *o) { return lower(*o); })
+        .Case<Linear, SwigluLinear>([&](auto *o) { return selectMatmul(list, *o); })
+        .Case<RopeAttention>([&](auto *o) { return selectAttention(list, *o); })
+        .Default([](const Op *o) { return unserved(*o); });
+  }
+
+  Error lower(const Embed &op) {
+    cuda::EmbedConfig config;
+    config.hidden = int(columnsOf(op.result()));
+    config.vocab = int(op.table.type().dim(0).number());
+    config.maxRows = list.smallRows();
+    config.sms = options.sms;
+    list.plan.hiddenSize = config.hidden;
+    TRY_ASSIGN(table, list.weight(WeightItem::Layout::Atoms, {&op.table.get()}));
+    TRY_ASSIGN(l, list.launch(op, "templates/cuda/embed.cuh", "embed", "EmbedConfig", config,
+                              {table, list.value(op.result())}));
+    l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
+    return Error::success();
+  }
+
+  Error lower(const RmsNorm &op) { return selectNorm(list, op, op.x, op.weight, op.eps, list.value(op.result())); }
+
+  Error lower(const LastTokens &op) {
+    if (list.part == CudaPart::DenseHead)
+      return Error::success(); // read where they are
+    cuda::LastTokensConfig config;
+    config.hidden = int(columnsOf(op.result()));
+    config.maxRows = list.smallRows();
+    config.sms = options.sms;
+    TRY_ASSIGN(l, list.launch(op, "templates/cuda/last_tokens.cuh", "lastTokens", "LastTokensConfig", config,
+                              {list.value(op.x), list.value(op.result())}));
+    l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
+    return Error::success();
+  }
+
+  const Graph &graph;
+  const CudaSelectOptions &options;
+  CudaListBuilder list;
+};
+
+} // namespace
+
+llvm::Expected<CudaLaunchPlan> selectCuda(const Graph &step, const CudaSelectOptions &options) {
+  return Selector(step, options).run();
+}
+
+} // namespace sinter
