@@ -227,6 +227,17 @@ TEST(LogprobReporter, TheChosenAndTheMostLikely) {
   EXPECT_EQ(reporter.report(logits, 2, 0).error().message, "the model's logits are not finite: token 0 has nan");
 }
 
+TEST(TokenHistory, EntriesAreSortedAndCountTheOutput) {
+  TokenHistory history;
+  history.addPrompt(std::vector<int32_t>{9, 2, 9});
+  for (int32_t token : {5, 9, 5})
+    history.addOutput(token);
+  std::vector<std::pair<int32_t, int32_t>> entries;
+  for (const TokenHistory::Entry &entry : history.entries())
+    entries.emplace_back(entry.token, entry.outputCount);
+  EXPECT_EQ(entries, (std::vector<std::pair<int32_t, int32_t>>{{2, 0}, {5, 2}, {9, 1}}));
+}
+
 TEST(Sampler, BadLogitsAreErrors) {
   Sampler sampler;
   auto message = [&](const Floats &logits) {
