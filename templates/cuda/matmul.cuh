@@ -111,6 +111,8 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
     launchDependents();
   MatmulCta cta{int(blockIdx.x) / C.multicast, C.multicast > 1 ? clusterRank() : 0};
   if (threadIdx.x < C.consumers) {
+    if constexpr (C.loaders() == 128)
+      acquireRegisters<232>();
     waitForPrerequisites();
     int tokens = rowCount<C.rows>(step);
     MatmulSchedule<C> schedule(tokens);
@@ -118,6 +120,8 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
     MatmulShare<C> share{schedule, cta, args.template get<float>(9), args.template get<u32>(10)};
     matmulConsume<C>(schedule, ring, output, share, cta);
   } else {
+    if constexpr (C.loaders() == 128)
+      releaseRegisters<40>();
     if (threadIdx.x == C.consumers)
       matmulLoad<C>(step, args.pointers[7], args.pointers[8], ring, cta);
     __syncwarp();

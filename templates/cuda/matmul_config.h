@@ -35,7 +35,7 @@ struct MatmulConfig {
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
 
   static constexpr int tileWeights = 128; ///< rows of the weight in a tile: 64 for each of two warpgroups
-  static constexpr int consumers = 256;   ///< threads that multiply; one more warp loads
+  static constexpr int consumers = 256;   ///< threads that multiply
   static constexpr int unitTokens = 32;   ///< rows of y that a warpgroup stages at once
   static constexpr int shareBlocks = 4;   ///< blocks, at least, of a CTA's share of columns
 
@@ -62,8 +62,10 @@ struct MatmulConfig {
   constexpr int barriersAt() const { return stagingAt() + 2 * stagingBytes(); }
   constexpr int partialFloats() const { return tileWeights * tileTokens; }
 
-  constexpr int threads() const { return consumers + 32; }
-  constexpr int blocksPerSm() const { return sharedBytes() <= sharedFor(2) ? 2 : 1; }
+  /// Threads, of which one loads. Large tiles have a warpgroup of them, which hands its registers to the others.
+  constexpr int loaders() const { return tileTokens == 256 ? 128 : 32; }
+  constexpr int threads() const { return consumers + loaders(); }
+  constexpr int blocksPerSm() const { return sharedBytes() <= sharedFor(2) && tokens <= tileTokens ? 2 : 1; }
   constexpr int grid() const { return workers() * multicast; }
   constexpr int cluster() const { return multicast; }
   constexpr int sharedBytes() const { return barriersAt() + 2 * stages * 8; }
