@@ -2,7 +2,6 @@
 // The sampler: each parameter's effect on small vectors, distributions over many draws, and its primitives against
 // plain code.
 #include "runtime/engine/Sampler.h"
-#include "runtime/engine/Logprobs.h"
 #include "runtime/engine/Philox.h"
 #include <algorithm>
 #include <cmath>
@@ -211,32 +210,6 @@ TEST(Sampler, SeedsAreReproducibleAndDiffer) {
 }
 
 TEST(Sampler, BiasComesBeforeTheChoice) { EXPECT_EQ(greedy(logitsOf(kFive), {.logitBias = {{2, 10.0f}}}), 2); }
-
-TEST(LogprobReporter, TheChosenAndTheMostLikely) {
-  LogprobReporter reporter;
-  Floats logits = logitsOf(kFive);
-  auto logprobs = reporter.report(logits, 2, 2);
-  ASSERT_TRUE(logprobs);
-  EXPECT_NEAR(logprobs->chosen.logprob, std::log(0.05), 1e-6);
-  ASSERT_EQ(logprobs->top.size(), 2u);
-  EXPECT_EQ(logprobs->top[0].token, 1);
-  EXPECT_NEAR(logprobs->top[0].logprob, std::log(0.4), 1e-6);
-  EXPECT_EQ(logprobs->top[1].token, 3);
-  EXPECT_TRUE(reporter.report(logits, 2, 0)->top.empty());
-  logits[0] = NAN;
-  EXPECT_EQ(reporter.report(logits, 2, 0).error().message, "the model's logits are not finite: token 0 has nan");
-}
-
-TEST(TokenHistory, EntriesAreSortedAndCountTheOutput) {
-  TokenHistory history;
-  history.addPrompt(std::vector<int32_t>{9, 2, 9});
-  for (int32_t token : {5, 9, 5})
-    history.addOutput(token);
-  std::vector<std::pair<int32_t, int32_t>> entries;
-  for (const TokenHistory::Entry &entry : history.entries())
-    entries.emplace_back(entry.token, entry.outputCount);
-  EXPECT_EQ(entries, (std::vector<std::pair<int32_t, int32_t>>{{2, 0}, {5, 2}, {9, 1}}));
-}
 
 TEST(Sampler, BadLogitsAreErrors) {
   Sampler sampler;
