@@ -159,22 +159,23 @@ private:
 
 Error inspect(const InspectOptions &options, llvm::raw_ostream &os) {
   const std::string &path = options.compile.model;
-  TRY_ASSIGN(plan, isModel(path) ? planOf(options.compile) : readExecutable(path, os));
-  bool isCuda = llvm::StringRef(plan.target).starts_with("cuda:");
   std::optional<DeviceRates> device;
-  if (!options.device.empty() || isCuda) {
-    TRY_ASSIGN(rates, parseDevice(options.device.empty() ? "h200" : llvm::StringRef(options.device)));
+  if (!options.device.empty()) {
+    TRY_ASSIGN(rates, parseDevice(options.device));
     device = rates;
   }
+  TRY_ASSIGN(plan, isModel(path) ? planOf(options.compile) : readExecutable(path, os));
+  if (!device && llvm::StringRef(plan.target).starts_with("cuda:"))
+    device = llvm::cantFail(parseDevice("h200"));
   os << plan.model << " for " << plan.target << '\n';
   printKernels(plan, os);
 
   const StepShape &shape = options.shape;
   TRY_ASSIGN(launches, launchesOf(plan, shape));
-  os << formatv("\na step of {0} sequences of {1} tokens, context {2}", shape.sequences, shape.tokensEach,
-                shape.context);
+  os << formatv("\na step of {0} sequences, {1} new tokens and a context of {2} each", shape.sequences,
+                shape.tokensEach, shape.context);
   if (device)
-    os << formatv("; floors at {0:f2} TB/s, {1:f0} TFLOP/s", device->bytesPerSecond / 1e12,
+    os << formatv("; floors at {0:f2} TB/s and {1:f0} TFLOP/s", device->bytesPerSecond / 1e12,
                   device->flopsPerSecond / 1e12);
   os << '\n';
   LaunchTable(plan, device, os).print(launches, options.everyLaunch);

@@ -10,6 +10,8 @@ llvm::Expected<InspectOptions> InspectCommand::options() const {
   InspectOptions o;
   o.compile.model = file;
   TRY(modelFlags.read(o.compile));
+  if (llvm::StringRef(file).ends_with(".json") && !o.compile.randomWeights)
+    o.compile.randomWeights = 0; // of a config alone the weights' values are all that is missing
   int64_t count = 1;
   TRY(readNumber(tokens, 1, 65536, count));
   (prompt ? o.shape.tokensEach : o.shape.sequences) = count;
