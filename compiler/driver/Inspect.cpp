@@ -60,13 +60,18 @@ llvm::Expected<PlanRecord> readExecutable(llvm::StringRef path, llvm::raw_ostrea
   return planRecordFromJson(text, path);
 }
 
-/// "36 decode<=1, 1 head<=16": which lists launch a kernel, and how often.
+/// "36 in decode 1,2,4; 1 in head 1": which lists launch a kernel, and how often.
 std::string usesOf(const PlanRecord &plan, int64_t kernel) {
-  std::vector<std::string> uses;
-  for (const LaunchListRecord &list : plan.lists)
-    if (auto count = llvm::count_if(list.launches, [&](const LaunchRecord &l) { return l.kernel == kernel; }))
-      uses.push_back(formatv("{0} {1}<={2}", count, list.kind, list.maxRows).str());
-  return llvm::join(uses, ", ");
+  std::string uses, last;
+  for (const LaunchListRecord &list : plan.lists) {
+    auto count = llvm::count_if(list.launches, [&](const LaunchRecord &l) { return l.kernel == kernel; });
+    if (!count)
+      continue;
+    std::string place = formatv("{0} in {1} ", count, list.kind).str();
+    uses += (place == last ? "," : (uses.empty() ? "" : "; ") + place) + std::to_string(list.maxRows);
+    last = place;
+  }
+  return uses;
 }
 
 std::string numberOrDash(int64_t n) { return n < 0 ? "-" : std::to_string(n); }
