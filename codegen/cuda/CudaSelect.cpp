@@ -4,6 +4,8 @@
 #include "templates/cuda/embed_config.h"
 #include "templates/cuda/last_tokens_config.h"
 #include "templates/cuda/norm_config.h"
+#include "templates/cuda/read_bandwidth_config.h"
+#include "templates/cuda/sample_config.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace sinter {
@@ -65,6 +67,7 @@ public:
     TRY(lists(plan.mixed, CudaPart::Mixed, mixedBuckets(options.maxStepTokens)));
     TRY(lists(plan.heads, CudaPart::Head, powersUpTo(options.maxStepLogits)));
     TRY(lists(plan.denseHeads, CudaPart::DenseHead, decode));
+    TRY(readBandwidth());
     plan.kvBlockTokens = cuda::kvBlockTokens;
     return std::move(plan);
   }
@@ -80,6 +83,8 @@ private:
       for (auto &op : graph.ops())
         if (!op->isConstant() && belongsToHead(*op) == list.isHead())
           TRY(select(*op));
+      if (list.isHead())
+        TRY(sample());
     }
     return Error::success();
   }
@@ -118,6 +123,26 @@ private:
     TRY_ASSIGN(l, list.launch(op, "templates/cuda/last_tokens.cuh", "lastTokens", "LastTokensConfig", config,
                               {list.value(op.x), list.value(op.result())}));
     l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
+    return Error::success();
+  }
+
+  Error sample() {
+    const Op &op = *list.logits->def();
+    cuda::SampleConfig config;
+    config.vocab = int(columnsOf(*list.logits));
+    config.maxRows = int(list.rows);
+    config.sms = options.sms;
+    TRY_ASSIGN(l, list.launch(op, "templates/cuda/sample.cuh", "sample", "SampleConfig", config,
+                              {{CudaArgKind::Logits, 0}, {CudaArgKind::Workspace, 0}, {CudaArgKind::Counters, 0}}));
+    l->rowBytes = double(rowBytesOf(*list.logits));
+    return Error::success();
+  }
+
+  /// What bench measures other kernels against; no list has it.
+  Error readBandwidth() {
+    TRY_ASSIGN(kernel, list.kernels.add(*list.logits->def(), "templates/cuda/read_bandwidth.cuh", "readBandwidth",
+                                        "ReadBandwidthConfig", cuda::ReadBandwidthConfig{.sms = options.sms}, 3, 1));
+    (void)kernel;
     return Error::success();
   }
 
