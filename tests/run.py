@@ -45,6 +45,7 @@ def script_suites(build):
     sinter, tokenize = build / "bin/sinter", build / "bin/tokenize"
     yield "golden", script("e2e/golden.py", "--sinter", sinter)
     yield "random-weights", script("e2e/random_weights.py", "--sinter", sinter)
+    yield "cuda-compile", script("e2e/cuda_compile.py", "--sinter", sinter)
     yield "install", script("e2e/install.py", "--build", build)
     smollm2 = ["--smollm2", model] if model else []
     yield "tokenizer", script("tokenizer/check.py", "--tool", tokenize, "--work", build / "tokenizer", *smollm2)
