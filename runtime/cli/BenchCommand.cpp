@@ -172,8 +172,15 @@ void addBenchCommand(CLI::App &app, Action &chosen) {
       ->option_text("md|csv|json");
   command->add_flag("--kernels", flags->run.kernels, "Time every kernel, and its share of what the device could do");
   addDeviceFlags(*command, flags->device);
-  command->callback(
-      [flags, &chosen] { chosen = [flags](Model &model, Console &console) { return bench(*flags, model, console); }; });
+  command->callback([flags, command, &chosen] {
+    // The usual two tests are for those who ask for none.
+    bool others = !flags->concurrencies.empty() || !flags->requests.empty();
+    if (others && command->count("--prompt") == 0)
+      flags->prompts.clear();
+    if (others && command->count("--generate") == 0)
+      flags->generations.clear();
+    chosen = [flags](Model &model, Console &console) { return bench(*flags, model, console); };
+  });
 }
 
 } // namespace sinter::rt

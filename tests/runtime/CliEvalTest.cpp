@@ -196,10 +196,27 @@ TEST_F(CliEvalTest, BenchTimesKernels) {
   ASSERT_EQ(got.code, 0) << got.err;
   json::value row = json::parse(got.out).at(0);
   EXPECT_GT(row.at("read_bandwidth").as_double(), 1e8);
-  std::map<std::string, int64_t> calls;
+  std::map<std::string, double> calls;
   for (const json::value &kernel : row.at("kernels").as_array())
-    calls[std::string(kernel.at("kernel").as_string())] = kernel.at("calls").as_int64();
-  EXPECT_EQ(calls, (std::map<std::string, int64_t>{{"k00_embed", 3}, {"k01_layer", 6}, {"k02_head", 3}}));
+    calls[std::string(kernel.at("kernel").as_string())] = kernel.at("calls_per_step").as_double();
+  EXPECT_EQ(calls, (std::map<std::string, double>{{"k00_embed", 1}, {"k01_layer", 2}, {"k02_head", 1}}));
+}
+
+TEST_F(CliEvalTest, BenchRunsManyAtOnce) {
+  Outcome got =
+      call({"bench", "-c", "1,4", "--context", "20", "--steps", "6", "--requests", "9x5x7", "-r", "2", "-o", "json"});
+  ASSERT_EQ(got.code, 0) << got.err;
+  json::array rows = json::parse(got.out).as_array();
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].at("test").as_string(), "tg1@20");
+  EXPECT_EQ(rows[0].at("steps").as_int64(), 12);
+  EXPECT_EQ(rows[1].at("test").as_string(), "tg4@20");
+  EXPECT_EQ(rows[1].at("n_sequences").as_int64(), 4);
+  EXPECT_NEAR(rows[1].at("avg_ts").as_double() * rows[1].at("median_seconds").as_double(), 4 * 6, 12);
+  EXPECT_EQ(rows[2].at("test").as_string(), "9x(5+7)");
+  EXPECT_GT(rows[2].at("first_token_seconds").as_double(), 0);
+  EXPECT_THAT(call({"bench", "-c", "7"}).err, HasSubstr("tg7@1024: 7 sequences at once, a step has 6 at most"));
+  EXPECT_THAT(call({"bench", "--requests", "9x5"}).err, HasSubstr("expected REQUESTSxPROMPTxOUTPUT"));
 }
 
 TEST_F(CliEvalTest, InfoShowsAndVerifies) {

@@ -82,8 +82,12 @@ inline constexpr Plan plan = {.model = "toy",
                               .arenaBytes = maxStepTokens * 4,
                               .scratchBytes = 0,
                               .weightsBytes = weightsBytes,
+                              .weightRegions = nullptr,
+                              .numWeightRegions = 0,
+                              .weightSeed = 0,
                               .buckets = buckets,
-                              .numBuckets = 3};
+                              .numBuckets = 3,
+                              .cuda = nullptr};
 
 /// The weights section: 64 bytes of nothing, then table[token] = (5 * token + 1) % vocab.
 inline std::vector<int32_t> makeWeights() {

@@ -68,11 +68,12 @@ std::vector<KernelTime> CudaExecutor::profile() const {
                                                                {cuda.heads, cuda.numHeads},
                                                                {cuda.denseHeads, cuda.numDenseHeads}};
   std::vector<KernelTime> times;
+  auto left = sums; // lists may share launches
   for (auto [lists, count] : groups)
     for (const CudaLaunchList &list : std::span(lists, static_cast<size_t>(count)))
       for (const CudaLaunch &launch : std::span(list.launches, static_cast<size_t>(list.numLaunches)))
-        if (auto found = sums.find(&launch); found != sums.end()) {
-          const LaunchSum &sum = found->second;
+        if (auto found = left.extract(&launch)) {
+          const LaunchSum &sum = found.mapped();
           times.push_back({cuda.kernels[launch.kernel].name, launch.op, sum.calls, sum.seconds, sum.bytes, sum.flops});
         }
   return times;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A libcuda.so.1 for machines without a GPU: reports the driver, the GPUs and the memory that FAKE_CUDA_* say, so that
-// every check of the runtime can be made to fail. What it cannot do is in Unsupported.cpp.
+// every check of the runtime can be made to fail. Memory, streams and graphs are in FakeGpu.cpp; what it cannot do is
+// in Unsupported.cpp.
 #include "runtime/device/cuda/CudaApi.h"
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +18,24 @@ long long setting(const char *name, long long otherwise) {
 constexpr CudaStatus invalidValue = 1, invalidDevice = 101;
 int contexts = 0;
 
+struct ErrorText {
+  const char *name, *text;
+};
+ErrorText describe(CudaStatus status) {
+  switch (status) {
+  case cudaOutOfMemory:
+    return {"CUDA_ERROR_OUT_OF_MEMORY", "out of memory"};
+  case cudaNoDevice:
+    return {"CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"};
+  case 500:
+    return {"CUDA_ERROR_NOT_FOUND", "named symbol not found"};
+  case 700:
+    return {"CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"};
+  default:
+    return {};
+  }
+}
+
 } // namespace
 
 extern "C" {
@@ -30,15 +49,11 @@ CudaStatus cuDriverGetVersion(int *version) {
 }
 CudaStatus cuInit(unsigned) { return int(setting("FAKE_CUDA_INIT", cudaSuccess)); }
 CudaStatus cuGetErrorName(CudaStatus status, const char **name) {
-  *name = status == cudaNoDevice      ? "CUDA_ERROR_NO_DEVICE"
-          : status == cudaOutOfMemory ? "CUDA_ERROR_OUT_OF_MEMORY"
-                                      : nullptr;
+  *name = describe(status).name;
   return *name ? cudaSuccess : invalidValue;
 }
 CudaStatus cuGetErrorString(CudaStatus status, const char **text) {
-  *text = status == cudaNoDevice      ? "no CUDA-capable device is detected"
-          : status == cudaOutOfMemory ? "out of memory"
-                                      : nullptr;
+  *text = describe(status).text;
   return *text ? cudaSuccess : invalidValue;
 }
 CudaStatus cuDeviceGetCount(int *count) {
@@ -67,6 +82,9 @@ CudaStatus cuDeviceGetAttribute(int *value, CudaDeviceAttribute attribute, CudaO
     return cudaSuccess;
   case CudaDeviceAttribute::Multiprocessors:
     *value = 132;
+    return cudaSuccess;
+  case CudaDeviceAttribute::ClockKilohertz:
+    *value = 1000000;
     return cudaSuccess;
   case CudaDeviceAttribute::L2Bytes:
     *value = 50 << 20;

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA executor on a GPU that is played: what it launches, what it uploads, and that the engine on top of it writes
+// the known tokens.
+#include "CudaFixture.h"
+#include "runtime/engine/Engine.h"
+
+using namespace sinter::rt;
+
+namespace {
+
+class CudaExecutorTest : public CudaFixture {};
+
+std::vector<int32_t> expectedOutput(std::vector<int32_t> tokens, int count) {
+  std::vector<int32_t> output;
+  for (int i = 0; i < count; ++i) {
+    output.push_back(toy::nextToken(tokens));
+    tokens.push_back(output.back());
+  }
+  return output;
+}
+
+/// A step of whole prompts from position 0, in blocks that follow each other, with the logits of the last token of
+/// each.
+struct Prompts {
+  std::vector<int32_t> tokens, positions, queryStart{0}, contextLen, blocks, logitRows;
+  std::vector<SampleRow> rows;
+  SamplingParams greedy;
+  Step step;
+
+  explicit Prompts(const std::vector<int32_t> &lengths) {
+    int32_t stride = toy::maxSeqLen / toy::blockTokens, block = 1;
+    blocks.assign(lengths.size() * static_cast<size_t>(stride), -1);
+    for (size_t s = 0; s < lengths.size(); ++s) {
+      for (int32_t i = 0; i < lengths[s]; ++i) {
+        tokens.push_back(static_cast<int32_t>(10 * s) + i);
+        positions.push_back(i);
+        if (i % toy::blockTokens == 0)
+          blocks[s * static_cast<size_t>(stride) + static_cast<size_t>(i / toy::blockTokens)] = block++;
+      }
+      queryStart.push_back(static_cast<int32_t>(tokens.size()));
+      contextLen.push_back(lengths[s]);
+      logitRows.push_back(static_cast<int32_t>(tokens.size()) - 1);
+      rows.push_back({.params = &greedy, .history = nullptr, .seed = 0, .index = 0});
+    }
+    step = {.numTokens = static_cast<int32_t>(tokens.size()),
+            .numSeqs = static_cast<int32_t>(lengths.size()),
+            .numLogits = static_cast<int32_t>(lengths.size()),
+            .tokens = tokens.data(),
+            .positions = positions.data(),
+            .queryStart = queryStart.data(),
+            .contextLen = contextLen.data(),
+            .blockTable = blocks.data(),
+            .blockTableStride = stride,
+            .logitRows = logitRows.data()};
+  }
+};
+
+TEST_F(CudaExecutorTest, EngineGeneratesTheKnownTokens) {
+  for (bool checkLaunches : {false, true}) {
+    CudaExecutorOptions options = fakeOptions();
+    options.checkLaunches = checkLaunches;
+    auto executor = make(options);
+    Engine engine(*executor);
+    std::vector<std::vector<int32_t>> prompts = {{3}, {1, 2, 3, 4, 5}, {90, 80, 70}, {}, {}, {}, {}, {}};
+    for (size_t i = 3; i < prompts.size(); ++i)
+      for (size_t j = 0; j < 6 * i; ++j)
+        prompts[i].push_back(static_cast<int32_t>((i * 31 + j * 17) % toy::vocab));
+    std::vector<std::vector<int32_t>> outputs(prompts.size());
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      Request request;
+      request.prompt = prompts[i];
+      request.maxTokens = 12;
+      request.onFinish = [&outputs, i](const Completion &done) {
+        EXPECT_EQ(done.error, "");
+        outputs[i] = done.tokens;
+      };
+      ASSERT_TRUE(engine.submit(std::move(request)));
+    }
+    engine.runUntilIdle();
+    for (size_t i = 0; i < prompts.size(); ++i)
+      EXPECT_EQ(outputs[i], expectedOutput(prompts[i], 12)) << "request " << i;
+  }
+}
+
+TEST_F(CudaExecutorTest, ListsFitTheStep) {
+  auto lists = [](int32_t tokens, int32_t sequences, int32_t logits) {
+    return CudaStepLists::choose(toy::cuda, {.numTokens = tokens, .numSeqs = sequences, .numLogits = logits});
+  };
+  EXPECT_EQ(lists(1, 1, 1).body, &toy::cudaDecode[0]);
+  EXPECT_EQ(lists(2, 2, 2).body, &toy::cudaDecode[1]);
+  EXPECT_EQ(lists(4, 4, 2).body, &toy::cudaDecode[1]);
+  EXPECT_EQ(lists(5, 5, 5).body, &toy::cudaMixed[0]) << "beyond the largest decode list";
+  EXPECT_EQ(lists(4, 3, 3).body, &toy::cudaMixed[0]) << "a sequence of two tokens";
+  EXPECT_EQ(lists(9, 1, 1).body, &toy::cudaMixed[1]);
+  EXPECT_EQ(lists(2, 2, 2).head, &toy::cudaDenseHeads[0]);
+  EXPECT_EQ(lists(3, 1, 3).head, &toy::cudaDenseHeads[1]);
+  EXPECT_EQ(lists(3, 3, 2).head, &toy::cudaHeads[0]);
+  EXPECT_EQ(lists(7, 1, 7).head, &toy::cudaHeads[0]) << "beyond the largest dense head";
+  EXPECT_EQ(lists(3, 1, 0).head, nullptr);
+}
+
+TEST_F(CudaExecutorTest, LaunchesAsThePlanSaysAndOverlapsAllButTheFirst) {
+  auto executor = make();
+  ASSERT_TRUE(launches.empty()) << "nothing runs before the first step";
+  int captured = gpu.captures;
+  EXPECT_EQ(captured, 2 * (2 + 2)) << "graphs of every list, for both sets of arrays";
+  Prompts one({1});
+  ASSERT_TRUE(executor->start(one.step, one.rows, false));
+  ASSERT_EQ(launches.size(), 5u);
+  const char *kernels[] = {"embed", "layer", "layer", "head", "sample"};
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(launches[i].kernel, kernels[i]);
+    EXPECT_EQ(launches[i].overlaps, i > 0);
+  }
+  EXPECT_EQ(launches[1].grid, 2u);
+  EXPECT_EQ(launches[1].threads, 128u);
+  EXPECT_EQ(launches[1].sharedBytes, 4096u);
+  EXPECT_EQ(launches[1].args[2], nullptr);
+  auto *map = launches[2].get<uint64_t>(2);
+  EXPECT_EQ(map[0], reinterpret_cast<uint64_t>(launches[2].args[1])) << "the map is of the arena";
+  EXPECT_EQ(launches[2].get<char>(0) - launches[1].get<char>(0),
+            executor->limits().numKvBlocks * static_cast<int64_t>(toy::plan.kvBlockBytes));
+  auto result = executor->finish();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->tokens[0], toy::nextToken({0}));
+  EXPECT_TRUE(result->logits.empty());
+
+  Prompts more({3, 1});
+  ASSERT_TRUE(executor->start(more.step, more.rows, true));
+  ASSERT_TRUE(executor->start(one.step, one.rows, false));
+  result = executor->finish();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->tokens[0], toy::nextToken({0, 1, 2}));
+  EXPECT_EQ(result->tokens[1], toy::nextToken({10}));
+  ASSERT_EQ(result->logits.size(), 2u * toy::vocab);
+  EXPECT_EQ(result->logits[static_cast<size_t>(toy::vocab + result->tokens[1])], 8.0f);
+  EXPECT_EQ(gpu.captures, captured) << "no graph is built twice";
+  ASSERT_TRUE(executor->finish());
+  EXPECT_NEAR(executor->busySeconds(), 3e-3, 1e-6);
+}
+
+TEST_F(CudaExecutorTest, OneSmallCopyUploadsAStep) {
+  auto executor = make();
+  Prompts one({1});
+  size_t before = gpu.uploads.size();
+  ASSERT_TRUE(executor->start(one.step, one.rows, false));
+  ASSERT_TRUE(executor->finish());
+  ASSERT_EQ(gpu.uploads.size(), before + 1);
+  EXPECT_LE(gpu.uploads.back(), 256u);
+  EXPECT_EQ(counts, (std::vector<int>{1, 1, 1}));
+}
+
+TEST_F(CudaExecutorTest, RowsThatNobodyWantsHaveNoToken) {
+  auto executor = make();
+  Prompts two({2, 2});
+  two.rows[0].params = nullptr;
+  ASSERT_TRUE(executor->start(two.step, two.rows, false));
+  auto result = executor->finish();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->tokens[0], -1);
+  EXPECT_EQ(result->tokens[1], toy::nextToken({10, 11}));
+  two.step.numLogits = 0;
+  ASSERT_TRUE(executor->start(two.step, {}, true)) << "a step without a head";
+  EXPECT_EQ(launches.back().kernel, "layer");
+  result = executor->finish();
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->tokens.empty());
+}
+
+TEST_F(CudaExecutorTest, PenaltiesAndBiasesGoUpAndMayGrow) {
+  auto executor = make();
+  std::vector<CudaTokenCount> history;
+  std::vector<CudaLogitBias> bias;
+  gpu.kernels = [&](const FakeLaunch &launch) {
+    if (launch.kernel == "sample") {
+      const CudaSampling &row = launch.step.sampling[1];
+      history.assign(launch.step.history + row.historyBegin, launch.step.history + row.historyEnd);
+      bias.assign(launch.step.bias + row.biasBegin, launch.step.bias + row.biasEnd);
+    }
+    toy::runCudaKernel(launch);
+  };
+  std::vector<int32_t> many(100000);
+  for (size_t i = 0; i < many.size(); ++i)
+    many[i] = static_cast<int32_t>(i);
+  for (const std::vector<int32_t> &tokens : {std::vector<int32_t>{5, 9, 5}, many}) {
+    TokenHistory seen;
+    seen.addPrompt(tokens);
+    seen.addOutput(9);
+    SamplingParams params;
+    params.frequencyPenalty = 0.5f;
+    params.logitBias = {{7, 1.0f}, {3, 2.0f}, {7, 0.25f}};
+    Prompts two({2, 2});
+    two.rows[0] = two.rows[1] = {.params = &params, .history = &seen, .seed = 1, .index = 1};
+    ASSERT_TRUE(executor->start(two.step, two.rows, false));
+    ASSERT_TRUE(executor->finish());
+    ASSERT_EQ(history.size(), seen.entries().size());
+    EXPECT_EQ(history[tokens.size() == 3 ? 1 : 9].token, 9);
+    EXPECT_EQ(history[tokens.size() == 3 ? 1 : 9].count, 1);
+    ASSERT_EQ(bias.size(), 2u) << "a bias for every token that has one";
+    EXPECT_EQ(bias[0].token, 3);
+    EXPECT_EQ(bias[1].token, 7);
+    EXPECT_EQ(bias[1].bias, 1.25f);
+  }
+}
+
+TEST_F(CudaExecutorTest, ProfileHasEveryLaunchThatRan) {
+  auto executor = make();
+  Prompts one({1}), more({3, 1});
+  executor->startProfile();
+  for (const Prompts *step : {&one, &one, &one, &more}) {
+    ASSERT_TRUE(executor->start(step->step, step->rows, false));
+    ASSERT_TRUE(executor->finish());
+  }
+  EXPECT_FALSE(launches.back().overlaps) << "one after another";
+  std::vector<KernelTime> times = executor->profile();
+  ASSERT_EQ(times.size(), 5u) << "the toy's lists share their launches";
+  EXPECT_EQ(times[1].kernel, "layer");
+  EXPECT_EQ(times[1].calls, 4);
+  EXPECT_NEAR(times[1].seconds, 4e-3, 1e-6);
+  // 100 of weights; 4 a row; 4 a token of context.
+  EXPECT_EQ(times[1].bytes, 3 * (100 + 4 + 4) + (100 + 4 * 4 + 4 * 4));
+  // 2 a row; 3 a pair: 1 + 2 + 3 and 1.
+  EXPECT_EQ(times[1].flops, 3 * (2 + 3) + (2 * 4 + 3 * 7));
+  EXPECT_EQ(times[3].flops, 3 * 97 + 2 * 97) << "rows of logits";
+  auto bandwidth = executor->measureReadBandwidth();
+  ASSERT_TRUE(bandwidth);
+  EXPECT_NEAR(*bandwidth, 1e3 * static_cast<double>(toy::weightsBytes), 1);
+  EXPECT_EQ(launches.back().grid, 132u);
+}
+
+TEST_F(CudaExecutorTest, ErrorsOfTheDriverNameTheCall) {
+  auto executor = make();
+  Prompts one({1});
+  gpu.failing = "cuGraphLaunch";
+  auto started = executor->start(one.step, one.rows, false);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message,
+            "cuGraphLaunch: CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)");
+  gpu.failing = "cuEventSynchronize";
+  ASSERT_TRUE(executor->start(one.step, one.rows, false));
+  auto finished = executor->finish();
+  ASSERT_FALSE(finished);
+  EXPECT_EQ(finished.error().message,
+            "cuEventSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)");
+  gpu.failing = "";
+  ASSERT_TRUE(executor->start(one.step, one.rows, false));
+  EXPECT_TRUE(executor->finish());
+
+  CudaExecutorOptions options = fakeOptions();
+  options.checkLaunches = true;
+  auto checked = make(options);
+  gpu.failing = "cuStreamSynchronize";
+  started = checked->start(one.step, one.rows, false);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "kernel embed, %0 = embed %tokens, @table : i32[T]: cuStreamSynchronize: "
+                                     "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)");
+  gpu.failing = "";
+}
+
+} // namespace
