@@ -18,6 +18,7 @@ Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Valu
   cuda::RmsNormConfig config;
   config.hidden = int(columnsOf(x));
   config.eps = float(eps);
+  config.rows = list.rowCount();
   config.maxRows = list.smallRows();
   config.sms = list.options.sms;
   TRY_ASSIGN(weights, list.vectors({&weight}));
