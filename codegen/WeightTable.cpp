@@ -84,18 +84,33 @@ llvm::Error packConstant(const Op &op, llvm::MutableArrayRef<uint8_t> out) {
   return llvm::Error::success();
 }
 
+llvm::Error packScaledAtoms(const WeightItem &item, llvm::ArrayRef<const WeightTensor *> tensors,
+                            const TensorLookup &find, llvm::MutableArrayRef<uint8_t> out) {
+  std::vector<float> scale;
+  if (item.columnScale) {
+    const WeightTensor *tensor = find(item.columnScale->name);
+    if (!tensor)
+      return llvm::createStringError("no tensor '" + item.columnScale->name + "'");
+    scale.resize(tensor->type.numElements());
+    TRY(tensor->readFloats(0, 1, scale));
+  }
+  return packAtoms(tensors, item.layout == WeightItem::Layout::SwigluAtoms, scale, out);
+}
+
 } // namespace
 
-llvm::Expected<size_t> WeightTable::add(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights) {
+llvm::Expected<size_t> WeightTable::add(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights,
+                                        const Value *columnScale) {
   for (size_t i = 0; i < items.size(); ++i)
-    if (items[i].layout == layout && llvm::ArrayRef<const Value *>(items[i].weights) == weights)
+    if (items[i].layout == layout && items[i].columnScale == columnScale &&
+        llvm::ArrayRef<const Value *>(items[i].weights) == weights)
       return i;
   if (layout == WeightItem::Layout::Linear || layout == WeightItem::Layout::Swiglu) {
     auto format = packedFormat(weights[0]->type.element, weights[0]->type.dim(1).number());
     if (!format)
       return llvm::joinErrors(llvm::createStringError(weights[0]->str()), format.takeError());
   }
-  WeightItem item{layout, {weights.begin(), weights.end()}};
+  WeightItem item{layout, {weights.begin(), weights.end()}, columnScale};
   item.offset = end;
   item.size = sizeOf(layout, weights);
   end = llvm::alignTo(item.offset + item.size, itemAlignment);
@@ -120,7 +135,7 @@ llvm::Error packWeight(const WeightItem &item, const TensorLookup &find, llvm::M
     return packVector(*tensors[0], item.weights[0]->type.element, out);
   case WeightItem::Layout::Atoms:
   case WeightItem::Layout::SwigluAtoms:
-    return packAtoms(tensors, item.layout == WeightItem::Layout::SwigluAtoms, out);
+    return packScaledAtoms(item, tensors, find, out);
   default:
     return packFloats(tensors, out);
   }

@@ -20,13 +20,15 @@ struct WeightItem {
   };
   Layout layout;
   llvm::SmallVector<const Value *, 2> weights; ///< or the constant op's result
+  const Value *columnScale = nullptr;          ///< of Atoms: what multiplies their columns, a norm's weight; or null
   uint64_t offset = 0, size = 0;               ///< bytes
 };
 
 class WeightTable {
 public:
   /// The item of that layout and these weights, added if it is new. Its index.
-  llvm::Expected<size_t> add(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights);
+  llvm::Expected<size_t> add(WeightItem::Layout layout, llvm::ArrayRef<const Value *> weights,
+                             const Value *columnScale = nullptr);
 
   const WeightItem &operator[](size_t i) const { return items[i]; }
   llvm::ArrayRef<WeightItem> all() const { return items; }

@@ -39,13 +39,16 @@ void packRow(llvm::ArrayRef<float> row, int64_t packedRow, uint16_t *stream) {
 
 /// Rows [begin, end) of one tensor, sixteen at a time; `place` gives a row's place in the stream.
 llvm::Error packRows(const WeightTensor &tensor, int64_t begin, int64_t end,
-                     llvm::function_ref<int64_t(int64_t row)> place, uint16_t *stream) {
+                     llvm::function_ref<int64_t(int64_t row)> place, llvm::ArrayRef<float> columnScale,
+                     uint16_t *stream) {
   auto k = size_t(tensor.type.dim(1).number());
   std::vector<float> floats;
   for (int64_t row = begin; row < end; row += 16) {
     int64_t count = std::min<int64_t>(16, end - row);
     floats.resize(size_t(count) * k);
     TRY(tensor.readFloats(row, row + count, floats));
+    for (size_t i = 0; i < floats.size() && !columnScale.empty(); ++i)
+      floats[i] *= columnScale[i % k];
     for (int64_t i = 0; i < count; ++i)
       packRow(llvm::ArrayRef(floats).slice(size_t(i) * k, k), place(row + i), stream);
   }
@@ -61,7 +64,8 @@ uint64_t packedAtomBytes(llvm::ArrayRef<const Value *> weights) {
   return streamBytes(rows, weights[0]->type.dim(1).number());
 }
 
-llvm::Error packAtoms(llvm::ArrayRef<const WeightTensor *> parts, bool swiglu, llvm::MutableArrayRef<uint8_t> out) {
+llvm::Error packAtoms(llvm::ArrayRef<const WeightTensor *> parts, bool swiglu, llvm::ArrayRef<float> columnScale,
+                      llvm::MutableArrayRef<uint8_t> out) {
   struct Task {
     const WeightTensor *tensor;
     int64_t begin, end, firstRow;
@@ -80,7 +84,7 @@ llvm::Error packAtoms(llvm::ArrayRef<const WeightTensor *> parts, bool swiglu, l
   auto pack = [&](size_t i) {
     const Task &t = tasks[i];
     auto place = [&](int64_t row) { return swiglu ? cuda::gateUpRow(row, t.up) : t.firstRow + row; };
-    return packRows(*t.tensor, t.begin, t.end, place, stream);
+    return packRows(*t.tensor, t.begin, t.end, place, columnScale, stream);
   };
   unsigned jobs = llvm::hardware_concurrency().compute_thread_count();
   return parallelFor(tasks.size(), jobs, pack);

@@ -10,8 +10,9 @@ namespace sinter {
 /// Bytes of the stream of these weights [Ni, K], stacked along N. All are alike but for Ni.
 uint64_t packedAtomBytes(llvm::ArrayRef<const Value *> weights);
 
-/// Packs the weights, stacked; with `swiglu` they are gate and up, eight rows of each in turn. `out` has
-/// packedAtomBytes. Reads sixteen rows at a time.
-llvm::Error packAtoms(llvm::ArrayRef<const WeightTensor *> parts, bool swiglu, llvm::MutableArrayRef<uint8_t> out);
+/// Packs the weights, stacked; with `swiglu` they are gate and up, eight rows of each in turn. `columnScale` [K] (or
+/// empty) multiplies every row before it is rounded. `out` has packedAtomBytes. Reads sixteen rows at a time.
+llvm::Error packAtoms(llvm::ArrayRef<const WeightTensor *> parts, bool swiglu, llvm::ArrayRef<float> columnScale,
+                      llvm::MutableArrayRef<uint8_t> out);
 
 } // namespace sinter
