@@ -29,51 +29,42 @@ __device__ void matvecLoad(MatvecWriter<C> &writer, const void *weight, MatvecRa
       writer.push(tile + at * blockBytes, chunkBlocks<C>(slice, at) * blockBytes, policy);
 }
 
-/// The barriers of a CTA, made ready.
+/// Makes the barriers of a CTA ready.
 template <MatvecConfig C>
-struct MatvecBarriers {
-  MatvecRing<C> ring;
-  SumBuffers<C> buffers;
-  u32 gathered; ///< expects one arrival from each CTA of the cluster
-
-  __device__ __forceinline__ explicit MatvecBarriers(u32 shared)
-      : ring{shared, shared + planOf(C).barriers}, buffers{ring.barriers + 2 * C.slots * 8},
-        gathered(buffers.barriers + 4 * 8) {
-    if (threadIdx.x == 0) {
-      ring.init(C.warps);
-      buffers.init();
-      barrierInit(gathered, C.split);
-      barrierInitFence();
-    }
-    // Of a cluster, every CTA must have its barriers before another arrives at them.
-    if constexpr (C.split > 1)
-      clusterBarrier();
-    else
-      __syncthreads();
+__device__ __forceinline__ void initBarriers(const MatvecRing<C> &ring, const SumBarriers<C> &sums) {
+  if (threadIdx.x == 0) {
+    ring.init(C.warps);
+    sums.init();
+    barrierInitFence();
   }
-};
+  // Of a cluster, every CTA must have its barriers before another arrives at them.
+  if constexpr (C.split > 1)
+    clusterBarrier();
+  else
+    __syncthreads();
+}
 
 /// The whole kernel, once.
 template <MatvecConfig C, int N>
 __device__ void matvec(const rt::CudaStep &, const rt::CudaArgs<N> &pointers) {
   static_assert(valid(C));
   extern __shared__ __align__(128) char shared[];
+  u32 base = sharedAddress(shared);
   MatvecArgs args(pointers);
-  MatvecBarriers<C> barriers(sharedAddress(shared));
+  MatvecRing<C> ring{base, base + planOf(C).barriers};
+  SumBarriers<C> sums{ring.barriers + 2 * C.slots * 8};
+  initBarriers<C>(ring, sums);
   if (C.triggerAtEntry && threadIdx.x == 0)
     launchDependents();
   MatvecRange range = rangeOf<C>(int(blockIdx.x) / C.split, C.split > 1 ? clusterRank() : 0);
   int thread = int(threadIdx.x);
   if (thread < C.consumers()) {
-    MatvecReader<C> reader{barriers.ring};
-    stageNorm<C>(shared, args, range.rank);
-    waitForPrerequisites();
-    matvecConsume<C>(reader, args, shared, barriers.buffers, range);
+    matvecConsume<C>(MatvecReader<C>{ring}, args, shared, sums, range);
   } else if (thread < C.consumers() + C.finishers()) {
     waitForPrerequisites();
-    matvecFinish<C>(args, shared, barriers.buffers, barriers.gathered, range);
+    matvecFinish<C>(args, shared, sums, range);
   } else if (thread == C.consumers() + C.finishers()) {
-    MatvecWriter<C> writer{barriers.ring};
+    MatvecWriter<C> writer{ring};
     matvecLoad<C>(writer, args.weight, range);
     if (!C.triggerAtEntry)
       launchDependents();

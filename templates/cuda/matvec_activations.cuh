@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The activations of a matvec on their way to shared memory: the slice of columns that this CTA needs, times the
 // weight of the RMSNorm where there is one, and the sums of their squares.
+//
+// A warp consumes the same blocks of every tile, so it fetches and scales their columns itself and waits for no other
+// warp; and it begins with the first columns while the last are on their way.
 #pragma once
 #include "templates/cuda/matvec_work.cuh"
 
 namespace sinter::cuda {
+
+/// One of the blocks that are this warp's, in the order in which it consumes them: of the slice; -1: the slice is
+/// shorter.
+template <MatvecConfig C>
+__device__ __forceinline__ int ownBlock(MatvecSlice slice, int item) {
+  constexpr MatvecPlan P = planOf(C);
+  int first = item / P.warpBlocks * P.chunkBlocks;
+  int block = item % P.warpBlocks * C.warps + int(threadIdx.x / 32);
+  return block < chunkBlocks<C>(slice, first) ? first + block : -1;
+}
 
 /// Where the weights of the norm for piece `piece`, 8 columns, of the slice lie: the first or the second four.
 template <MatvecConfig C>
@@ -13,94 +26,148 @@ __device__ __forceinline__ u32 normAddress(u32 shared, int piece, int half) {
   return shared + P.norm + (half * P.sliceBlocks * 8 + piece) * 16;
 }
 
-/// Puts this CTA's slice of the norm's weight into shared memory. Before the wait for earlier kernels.
+/// Puts the norm's weight for this warp's blocks into shared memory. Before the wait for earlier kernels. Not by
+/// asynchronous copies: with those, an operation takes 2.5 us longer.
 template <MatvecConfig C>
-__device__ void stageNorm(char *shared, const MatvecArgs &args, u32 rank) {
-  if constexpr (C.norm) {
-    MatvecSlice slice = sliceOf<C>(rank);
-    for (int quad = int(threadIdx.x); quad < slice.count * 16; quad += C.consumers()) {
-      int column = slice.first * blockColumns + quad * 4;
-      storeShared(normAddress<C>(sharedAddress(shared), quad / 2, quad % 2),
-                  column < C.k ? loadConstant(args.normWeight + column) : U32x4{});
-    }
-    namedBarrier(3, C.consumers());
-  }
-}
-
-/// x * w for a pair of bfloat16; adds the squares of x.
-__device__ __forceinline__ u32 scalePair(u32 x, u32 w0, u32 w1, float &squares) {
-  float low = lowBf16(x), high = highBf16(x);
-  squares += low * low + high * high;
-  return toBf16Pair(low * __uint_as_float(w0), high * __uint_as_float(w1));
-}
-
-/// The pieces of 16 bytes of the activations that a thread fetches and, with a norm, scales: tokens of its team of
-/// `P.tokenWarps` warps, and of each the pieces that its lanes take in turn.
-template <MatvecConfig C, typename F>
-__device__ __forceinline__ void eachPiece(MatvecSlice slice, F each) {
+__device__ __forceinline__ void stageNorm(u32 shared, const MatvecArgs &args, MatvecSlice slice) {
   constexpr MatvecPlan P = planOf(C);
-  constexpr int lanes = P.tokenWarps * 32;
-  int lane = int(threadIdx.x) % lanes;
-#pragma unroll
-  for (int round = 0; round < ceilDiv(P.sliceBlocks * 8, lanes); ++round)
-    if (int piece = round * lanes + lane; piece < slice.count * 8)
-      each(piece);
-}
-
-/// Asks for this thread's pieces, all at once; columns past k become zeros.
-template <MatvecConfig C>
-__device__ __forceinline__ void fetchActivations(u32 target, const MatvecArgs &args, MatvecSlice slice) {
-  constexpr MatvecPlan P = planOf(C);
-  int first = slice.first * blockColumns;
-  for (int token = int(threadIdx.x / 32) / P.tokenWarps; token < C.tokens; token += C.warps / P.tokenWarps)
-    eachPiece<C>(slice, [&](int piece) {
-      int column = first + piece * 8;
+  int quad = int(threadIdx.x % 16);
+#pragma unroll 4
+  for (int item = int(threadIdx.x % 32 / 16); item < P.chunksPerTile * P.warpBlocks; item += 2)
+    if (int block = ownBlock<C>(slice, item); block >= 0) {
+      int column = (slice.first + block) * blockColumns + quad * 4;
       bool inside = column < C.k;
-      asyncCopy(target + token * P.activationStride + piece * 16, args.x + long(token) * C.k + (inside ? column : 0),
-                inside ? 16 : 0);
-    });
-  asyncCopyWait();
+      storeShared(normAddress<C>(shared, block * 8 + quad / 2, quad % 2),
+                  inside ? loadConstant(args.normWeight + column) : U32x4{});
+    }
 }
 
-/// Applies the norm's weight to this thread's pieces, and sums their squares.
+/// Where piece `piece` of the slice lies for a token: as in the atoms of layout.h, so that eight tokens' pieces meet no
+/// bank twice, and neither do eight pieces of a token.
 template <MatvecConfig C>
-__device__ __forceinline__ void scaleActivations(char *shared, MatvecSlice slice) {
+__device__ __forceinline__ u32 activationAddress(u32 shared, int token, int piece) {
   constexpr MatvecPlan P = planOf(C);
-  u32 base = sharedAddress(shared);
-  for (int token = int(threadIdx.x / 32) / P.tokenWarps; token < C.tokens; token += C.warps / P.tokenWarps) {
-    float squares = 0;
-    eachPiece<C>(slice, [&](int piece) {
-      u32 at = base + P.activations + token * P.activationStride + piece * 16;
-      U32x4 x = loadShared(at);
-      U32x4 w = loadShared(normAddress<C>(base, piece, 0)), v = loadShared(normAddress<C>(base, piece, 1));
-      storeShared(at, {scalePair(x.x, w.x, w.y, squares), scalePair(x.y, w.z, w.w, squares),
-                       scalePair(x.z, v.x, v.y, squares), scalePair(x.w, v.z, v.w, squares)});
-    });
-#pragma unroll
-    for (int offset = 16; offset; offset /= 2)
-      squares += __shfl_xor_sync(~0u, squares, offset);
-    if (threadIdx.x % 32 == 0)
-      reinterpret_cast<float *>(shared + P.squares)[token * P.tokenWarps + threadIdx.x / 32 % P.tokenWarps] = squares;
-  }
+  return shared + P.activations + token * P.activationStride + (piece ^ token % 8) * 16;
 }
 
-/// All tokens, by the consumers; activationsReady() has to follow.
+/// The activations of a warp: pieces of 16 bytes, spread over its lanes as [blocks at once][token][8 pieces].
 template <MatvecConfig C>
-__device__ __forceinline__ void loadActivations(char *shared, const MatvecArgs &args, u32 rank) {
-  MatvecSlice slice = sliceOf<C>(rank);
-  fetchActivations<C>(sharedAddress(shared) + planOf(C).activations, args, slice);
-  if constexpr (C.norm)
-    scaleActivations<C>(shared, slice);
-}
+struct WarpActivations {
+  static constexpr int atOnce = C.tokens < 4 ? 4 / C.tokens : 1; ///< blocks
+  static constexpr int pieces = atOnce * C.tokens * 8, rounds = ceilDiv(pieces, 32);
+
+  u32 shared;
+  MatvecSlice slice;
+  float squares[rounds] = {}; ///< of this lane's pieces of a round, all of one token
+
+  __device__ __forceinline__ static int token(int round) { return (round * 32 + int(threadIdx.x % 32)) / 8 % C.tokens; }
+
+  /// Calls `each(round, token, piece of the slice, where it lies)` for this lane's pieces of `items`.
+  template <typename F>
+  __device__ __forceinline__ void each(int begin, int end, F f) const {
+#pragma unroll 1
+    for (int item = begin; item < end; item += atOnce)
+#pragma unroll
+      for (int round = 0; round < rounds; ++round) {
+        int index = round * 32 + int(threadIdx.x % 32), own = item + index / (C.tokens * 8);
+        int block = index < pieces && own < end ? ownBlock<C>(slice, own) : -1;
+        int piece = block * 8 + index % 8;
+        if (block >= 0)
+          f(round, token(round), piece, activationAddress<C>(shared, token(round), piece));
+      }
+  }
+
+  /// Asks for those of the chunks [begin, end); columns past k become zeros.
+  __device__ __forceinline__ void fetch(const u16 *x, int begin, int end) const {
+    each(begin * planOf(C).warpBlocks, end * planOf(C).warpBlocks, [&](int, int token, int piece, u32 target) {
+      int column = slice.first * blockColumns + piece * 8;
+      bool inside = column < C.k;
+      asyncCopy(target, x + long(token) * C.k + (inside ? column : 0), inside ? 16 : 0);
+    });
+  }
+
+  /// Applies the norm's weight to those of the chunks [begin, end), and adds their squares.
+  __device__ __forceinline__ void scale(int begin, int end) {
+    each(begin * planOf(C).warpBlocks, end * planOf(C).warpBlocks, [&](int round, int, int piece, u32 at) {
+      U32x4 x = loadShared(at);
+      U32x4 w = loadShared(normAddress<C>(shared, piece, 0)), v = loadShared(normAddress<C>(shared, piece, 1));
+      float sum = 0;
+      storeShared(at, {scalePair(x.x, w.x, w.y, sum), scalePair(x.y, w.z, w.w, sum), scalePair(x.z, v.x, v.y, sum),
+                       scalePair(x.w, v.z, v.w, sum)});
+      squares[round] += sum;
+    });
+  }
+
+  /// Leaves the sums of squares of this warp's blocks in `target` [token][warp].
+  __device__ __forceinline__ void storeSquares(float *target) const {
+    int lane = int(threadIdx.x % 32);
+#pragma unroll
+    for (int round = 0; round < rounds; ++round) {
+      float sum = squares[round];
+#pragma unroll
+      for (int offset = 1; offset < 32; offset *= 2)
+        if (offset < 8 || (atOnce > 1 && offset >= C.tokens * 8))
+          sum += __shfl_xor_sync(~0u, sum, offset);
+      if (lane % 8 == 0 && round * 32 + lane < C.tokens * 8)
+        target[token(round) * C.warps + int(threadIdx.x / 32)] = sum;
+    }
+  }
+
+  /// Asks for all of them, in the order in which they are needed.
+  __device__ __forceinline__ void fetchAll(const u16 *x) const {
+    constexpr MatvecPlan P = planOf(C);
+#pragma unroll 1
+    for (int chunk = 0; chunk < activationStages * P.stageChunks; chunk += P.stageChunks) {
+      int end = chunk + P.stageChunks;
+      fetch(x, chunk, end < P.chunksPerTile ? end : P.chunksPerTile);
+      asyncCopyCommit();
+    }
+  }
+
+  /// Makes those of the chunks from `chunk` on ready, a stage; returns the chunk that follows them.
+  __device__ __forceinline__ int makeReady(int chunk, float *squaresTarget) {
+    constexpr MatvecPlan P = planOf(C);
+    static_assert(activationStages == 4);
+    switch (chunk / P.stageChunks) {
+    case 0:
+      asyncCopyWaitGroup<3>();
+      break;
+    case 1:
+      asyncCopyWaitGroup<2>();
+      break;
+    case 2:
+      asyncCopyWaitGroup<1>();
+      break;
+    default:
+      asyncCopyWaitGroup<0>();
+    }
+    int end = chunk + P.stageChunks < P.chunksPerTile ? chunk + P.stageChunks : P.chunksPerTile;
+    if constexpr (C.norm) {
+      __syncwarp(); // the norm's weight is fetched by other lanes
+      scale(chunk, end);
+      if (end == P.chunksPerTile)
+        storeSquares(squaresTarget);
+    }
+    __syncwarp();
+    return end;
+  }
+
+private:
+  /// x * w for a pair of bfloat16; adds the squares of x.
+  __device__ static __forceinline__ u32 scalePair(u32 x, u32 w0, u32 w1, float &squares) {
+    float low = lowBf16(x), high = highBf16(x);
+    squares += low * low + high * high;
+    return toBf16Pair(low * __uint_as_float(w0), high * __uint_as_float(w1));
+  }
+};
 
 /// The sum of squares of a token over this CTA's slice.
 template <MatvecConfig C>
 __device__ __forceinline__ float sliceSquares(const char *shared, int token) {
-  constexpr MatvecPlan P = planOf(C);
-  const float *squares = reinterpret_cast<const float *>(shared + P.squares) + token * P.tokenWarps;
+  const float *squares = reinterpret_cast<const float *>(shared + planOf(C).squares) + token * C.warps;
   float sum = 0;
 #pragma unroll
-  for (int i = 0; i < P.tokenWarps; ++i)
+  for (int i = 0; i < C.warps; ++i)
     sum += squares[i];
   return sum;
 }

@@ -80,9 +80,14 @@ struct MatvecConfig {
   }
 };
 
+inline constexpr int registersPerSm = 65536;
+inline constexpr int threadRegisters = 72;  ///< that a thread needs, about
 inline constexpr int sharedPerCta = 232448; ///< bytes, sm_90
 inline constexpr int sharedPerSm = 233472;
 inline constexpr int sharedReserved = 1024; ///< that every CTA costs besides its own
+
+/// Groups, at most, in which a warp fetches its activations.
+inline constexpr int activationStages = 4;
 
 /// How a configuration is cut, and where things lie in shared memory (byte offsets).
 struct MatvecPlan {
@@ -93,7 +98,8 @@ struct MatvecPlan {
   int groupTiles;       ///< tiles whose slices are summed over the cluster at once
   int groupEntries;     ///< outputs of a group that one CTA finishes
   int threadEntries;    ///< of them, at most, a thread
-  int tokenWarps;       ///< warps that load one token's activations
+  int warpBlocks;       ///< blocks of a chunk, at most, that a warp consumes
+  int stageChunks;      ///< chunks whose activations are waited for at once
   int activationStride; ///< bytes from token to token
   int tokenGroup;       ///< of the 8 columns of an mma, those that tokens fill: see matvec_consume.cuh
   int parts;            ///< partial sums of an output that a warp leaves: 8 / tokenGroup
@@ -112,15 +118,14 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   p.groupTiles = c.split == 1 ? 1 : most < 1 ? 1 : most < p.clusterTiles ? most : p.clusterTiles;
   p.groupEntries = p.groupTiles * entries;
   p.threadEntries = ceilDiv(p.groupEntries, c.finishers());
-  p.tokenWarps = c.warps;
-  for (int t = 1; t < c.tokens && p.tokenWarps > 1; t *= 2)
-    p.tokenWarps /= 2;
-  // The same piece of 16 bytes of eight tokens lies in eight different sets of banks.
-  p.activationStride = p.sliceBlocks * blockColumns * 2 + 16;
+  p.warpBlocks = ceilDiv(p.chunkBlocks, c.warps);
+  // The few bytes of a few tokens come at once.
+  p.stageChunks = c.tokens < 4 ? p.chunksPerTile : ceilDiv(p.chunksPerTile, activationStages);
+  p.activationStride = p.sliceBlocks * blockColumns * 2;
   p.tokenGroup = c.tokens <= 2 ? 2 : c.tokens <= 4 ? 4 : 8;
   p.parts = 8 / p.tokenGroup;
   p.partialStride = tileRows * p.parts + (p.parts == 1 ? 4 : p.parts == 2 ? 8 : 0);
-  int at = c.slots * p.chunkBlocks * blockBytes;
+  int at = c.slots * p.chunkBlocks * blockBytes; // whole atoms, like the activations
   p.activations = at;
   at += c.tokens * p.activationStride;
   // The norm's weight is read for the last time before this CTA writes its first sum. Other CTAs may be ahead.
@@ -128,9 +133,9 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   int partials = 2 * c.warps * c.tokens * p.partialStride * 4, weights = c.norm ? p.sliceBlocks * blockColumns * 4 : 0;
   p.peers = at + (partials > weights ? partials : weights);
   p.squares = p.peers + (c.split > 1 ? 2 * p.groupTiles * c.tokens * tileRows * 4 : 0);
-  p.peerSquares = p.squares + c.tokens * p.tokenWarps * 4;
+  p.peerSquares = p.squares + c.tokens * c.warps * 4;
   p.barriers = ceilDiv(p.peerSquares + c.split * c.tokens * 4, 16) * 16;
-  p.bytes = p.barriers + (2 * c.slots + 5) * 8;
+  p.bytes = p.barriers + (2 * c.slots + 6) * 8;
   return p;
 }
 
@@ -171,7 +176,7 @@ constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
       --t.slots;
     while (!c.slots && t.slots > 3 && planOf(t).bytes > sharedPerCta)
       --t.slots;
-    bool two = t.slots >= 5 && planOf(t).bytes <= sharedFor(2);
+    bool two = t.slots >= 5 && planOf(t).bytes <= sharedFor(2) && 2 * t.threads() * threadRegisters <= registersPerSm;
     t.perSm = c.perSm ? c.perSm : two ? 2 : 1;
     t.outstanding = c.outstanding ? c.outstanding : two ? 2 : 3;
     int room = clustersOf(split, sms) * t.perSm;

@@ -36,11 +36,11 @@ struct TokenOperand {
   static constexpr int group = planOf(C).tokenGroup;
   u32 registers[group];
 
-  /// This lane's row of the first matrices it loads, in bytes from the first token's first column.
-  __device__ static __forceinline__ u32 rowOffset(int column) {
+  /// The address, of the slice's first block, of this lane's row of the first matrices it loads.
+  __device__ static __forceinline__ u32 rowAddress(u32 shared, int column) {
     int lane = int(threadIdx.x % 32), row = lane % 8, matrix = lane / 8 % (group < 4 ? group : 4);
     int token = column * 8 + row % group;
-    return (token < C.tokens ? token : C.tokens - 1) * planOf(C).activationStride + (row / group * group + matrix) * 16;
+    return activationAddress<C>(shared, token < C.tokens ? token : C.tokens - 1, row / group * group + matrix);
   }
 
   __device__ __forceinline__ void load(u32 row) {
@@ -50,7 +50,7 @@ struct TokenOperand {
     } else {
 #pragma unroll
       for (int i = 0; i < group; i += 4) {
-        U32x4 v = loadMatrices(row + i * 16);
+        U32x4 v = loadMatrices(row ^ i * 16);
         registers[i] = v.x, registers[i + 1] = v.y, registers[i + 2] = v.z, registers[i + 3] = v.w;
       }
     }
@@ -62,14 +62,14 @@ template <MatvecConfig C>
 struct MatvecLane {
   u32 weight[4], activations[TileSums<C>::columns];
 
-  __device__ __forceinline__ explicit MatvecLane(u32 firstActivation) {
+  __device__ __forceinline__ explicit MatvecLane(u32 shared) {
     int lane = int(threadIdx.x % 32), row = lane % 8, atom = lane / 8 % 2;
 #pragma unroll
     for (int step = 0; step < 4; ++step)
       weight[step] = atom * atomBytes + 2 * atomIndex(row, (step * 2 + lane / 16) * 8);
 #pragma unroll
     for (int column = 0; column < TileSums<C>::columns; ++column)
-      activations[column] = firstActivation + TokenOperand<C>::rowOffset(column);
+      activations[column] = TokenOperand<C>::rowAddress(shared, column);
   }
 };
 
@@ -88,46 +88,53 @@ __device__ __forceinline__ void consumeChunk(TileSums<C> &sums, const MatvecLane
 #pragma unroll
     for (int step = 0; step < 4; ++step)
       weight[step] = loadMatrices(chunk + block * blockBytes + lane.weight[step]);
+    TokenOperand<C> x[TileSums<C>::columns];
 #pragma unroll
-    for (int column = 0; column < TileSums<C>::columns; ++column) {
-      TokenOperand<C> x;
-      x.load(lane.activations[column] + (first + block) * blockColumns * 2);
+    for (int column = 0; column < TileSums<C>::columns; ++column)
+      x[column].load(lane.activations[column] + (first + block) * blockColumns * 2);
 #pragma unroll
-      for (int step = 0; step < 4; ++step)
-        mma(sums.part[TileSums<C>::partOf(step)][column], weight[step], x.registers[2 * step % x.group],
-            x.registers[2 * step % x.group + 1]);
-    }
+    for (int step = 0; step < 4; ++step)
+#pragma unroll
+      for (int column = 0; column < TileSums<C>::columns; ++column)
+        mma(sums.part[TileSums<C>::partOf(step)][column], weight[step], x[column].registers[2 * step % x[column].group],
+            x[column].registers[2 * step % x[column].group + 1]);
   }
 }
 
-/// One tile's slice, chunk after chunk.
+/// The tiles of `range`, chunk after chunk. Activations are made ready in the course of the first. Waits for earlier
+/// kernels.
 template <MatvecConfig C>
-__device__ __forceinline__ void consumeTile(MatvecReader<C> &reader, TileSums<C> &sums, const MatvecLane<C> &lane,
-                                            MatvecSlice slice) {
-  constexpr MatvecPlan P = planOf(C);
-#pragma unroll 1
-  for (int chunk = 0, first = 0; chunk < P.chunksPerTile; ++chunk, first += P.chunkBlocks) {
-    consumeChunk<C>(sums, lane, reader.wait(), chunkBlocks<C>(slice, first), first);
-    reader.release(threadIdx.x % 32);
-  }
-  sums.fold();
-}
-
-/// The tiles of `range`: activations to shared memory, then tile after tile. Touches what earlier kernels wrote.
-template <MatvecConfig C>
-__device__ void matvecConsume(MatvecReader<C> &reader, const MatvecArgs &args, char *shared, SumBuffers<C> buffers,
+__device__ void matvecConsume(MatvecReader<C> reader, const MatvecArgs &args, char *shared, SumBarriers<C> barriers,
                               MatvecRange range) {
-  MatvecLane<C> lane(sharedAddress(shared) + planOf(C).activations);
+  constexpr MatvecPlan P = planOf(C);
+  u32 base = sharedAddress(shared);
   MatvecSlice slice = sliceOf<C>(range.rank);
-  loadActivations<C>(shared, args, range.rank);
-  activationsReady<C>();
+  if constexpr (C.norm)
+    stageNorm<C>(base, args, slice);
+  MatvecLane<C> lane(base);
+  WarpActivations<C> activations{base, slice};
+  waitForPrerequisites();
+  activations.fetchAll(args.x);
+  int ready = 0; // chunks that have their activations
   for (int tile = range.begin; tile < range.end; ++tile) {
     TileSums<C> sums;
-    consumeTile<C>(reader, sums, lane, slice);
-    barrierWait(buffers.empty(), buffers.place.parity ^ 1);
-    storePartials<C>(shared, int(buffers.place.slot), sums);
-    barrierArrive(buffers.full());
-    buffers.place.advance();
+#pragma unroll 1
+    for (int chunk = 0, first = 0; chunk < P.chunksPerTile; ++chunk, first += P.chunkBlocks) {
+      if (chunk == ready) {
+        ready = activations.makeReady(chunk, reinterpret_cast<float *>(shared + P.squares));
+        if (C.norm && ready == P.chunksPerTile)
+          barrierArrive(barriers.squares());
+      }
+      consumeChunk<C>(sums, lane, reader.wait(), chunkBlocks<C>(slice, first), first);
+      reader.release(threadIdx.x % 32);
+    }
+    sums.fold();
+    if constexpr (C.norm) // whose weight other warps may still need, where the sums will be
+      barrierWait(barriers.squares(), 0);
+    barrierWait(barriers.empty(), barriers.place.parity ^ 1);
+    storePartials<C>(shared, int(barriers.place.slot), sums);
+    barrierArrive(barriers.full());
+    barriers.place.advance();
   }
 }
 

@@ -45,42 +45,47 @@ __device__ __forceinline__ void normFactors(const char *shared, const FinishGrou
 
 /// Lets the consumers have a buffer of partial sums again.
 template <MatvecConfig C>
-__device__ __forceinline__ void releaseSums(SumBuffers<C> &buffers) {
-  barrierArrive(buffers.empty());
-  buffers.place.advance();
+__device__ __forceinline__ void releaseSums(SumBarriers<C> &barriers) {
+  barrierArrive(barriers.empty());
+  barriers.place.advance();
 }
 
-/// Finishes the tiles of `range`. `gathered` is a barrier in shared memory that expects one arrival from each CTA of
-/// the cluster. Residual and y are touched here: earlier kernels have to be complete.
+/// Sends this CTA's sums of a group of tiles to those that finish them, and waits for theirs.
 template <MatvecConfig C>
-__device__ void matvecFinish(const MatvecArgs &args, char *shared, SumBuffers<C> buffers, u32 gathered,
-                             MatvecRange range) {
+__device__ __forceinline__ void exchangeSums(char *shared, SumBarriers<C> &barriers, int peerBuffer, int tiles,
+                                             u32 rank) {
+  for (int tile = 0; tile < tiles; ++tile) {
+    barrierWait(barriers.full(), barriers.place.parity);
+    sendToPeers<C>(shared, int(barriers.place.slot), peerBuffer, tile, rank);
+    releaseSums<C>(barriers);
+  }
+  namedBarrier(2, C.finishers());
+  if (finisher<C>() < C.split)
+    barrierArrivePeer(peerAddress(barriers.gathered(), u32(finisher<C>())));
+  barrierWaitCluster(barriers.gathered(), u32(peerBuffer));
+}
+
+/// Finishes the tiles of `range`. Residual and y are touched here: earlier kernels have to be complete.
+template <MatvecConfig C>
+__device__ void matvecFinish(const MatvecArgs &args, char *shared, SumBarriers<C> barriers, MatvecRange range) {
   constexpr MatvecPlan P = planOf(C);
   float factor[P.threadEntries];
   int peerBuffer = 0;
   for (int first = range.begin; first < range.end; first += P.groupTiles, peerBuffer ^= 1) {
     int tiles = range.end - first < P.groupTiles ? range.end - first : P.groupTiles;
     FinishGroup<C> group(args, first, tiles, range.rank);
-    if (first == range.begin)
-      activationsReady<C>();
+    if (C.norm && first == range.begin)
+      barrierWait(barriers.squares(), 0);
     if constexpr (C.split == 1) {
       if (first == range.begin)
         normFactors<C>(shared, group, factor);
-      barrierWait(buffers.full(), buffers.place.parity);
-      group.finish(shared, args, int(buffers.place.slot), factor);
-      releaseSums<C>(buffers);
+      barrierWait(barriers.full(), barriers.place.parity);
+      group.finish(shared, args, int(barriers.place.slot), factor);
+      releaseSums<C>(barriers);
     } else {
       if (C.norm && first == range.begin)
         sendSquares<C>(shared, range.rank);
-      for (int tile = 0; tile < tiles; ++tile) {
-        barrierWait(buffers.full(), buffers.place.parity);
-        sendToPeers<C>(shared, int(buffers.place.slot), peerBuffer, tile, range.rank);
-        releaseSums<C>(buffers);
-      }
-      namedBarrier(2, C.finishers());
-      if (finisher<C>() < C.split)
-        barrierArrivePeer(peerAddress(gathered, u32(finisher<C>())));
-      barrierWaitCluster(gathered, u32(peerBuffer));
+      exchangeSums<C>(shared, barriers, peerBuffer, tiles, range.rank);
       if (first == range.begin)
         normFactors<C>(shared, group, factor);
       group.finish(shared, args, peerBuffer, factor);

@@ -31,28 +31,27 @@ using MatvecWriter = RingWriter<C.slots, planOf(C).chunkBlocks * blockBytes, C.o
 template <MatvecConfig C>
 using MatvecReader = RingReader<C.slots, planOf(C).chunkBlocks * blockBytes>;
 
-/// Two buffers of partial sums between the warps that consume and those that finish. Barriers: full[2], empty[2]; every
-/// thread arrives for what it wrote or read.
+/// The barriers between the warps that consume and those that finish. Every thread arrives for what it wrote or read.
+/// They lie as full[2], empty[2] of two buffers of partial sums; sums of squares ready; peers' sums gathered.
 template <MatvecConfig C>
-struct SumBuffers {
+struct SumBarriers {
+  static constexpr int count = 6;
   u32 barriers;
-  RingPlace<2> place{};
+  RingPlace<2> place{}; ///< of the partial sums
 
   __device__ void init() const {
     for (int i = 0; i < 2; ++i) {
       barrierInit(barriers + i * 8, C.consumers());
       barrierInit(barriers + (2 + i) * 8, C.finishers());
     }
+    barrierInit(squares(), C.consumers());
+    barrierInit(gathered(), C.split);
   }
   __device__ __forceinline__ u32 full() const { return barriers + place.slot * 8; }
   __device__ __forceinline__ u32 empty() const { return barriers + (2 + place.slot) * 8; }
+  __device__ __forceinline__ u32 squares() const { return barriers + 4 * 8; }
+  __device__ __forceinline__ u32 gathered() const { return barriers + 5 * 8; } ///< one arrival a CTA of the cluster
 };
-
-/// Between the loads of the activations and all that needs them or their squares.
-template <MatvecConfig C>
-__device__ __forceinline__ void activationsReady() {
-  namedBarrier(1, C.consumers() + C.finishers());
-}
 
 /// The tiles of a cluster, and which CTA of it this is.
 struct MatvecRange {

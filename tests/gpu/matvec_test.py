@@ -25,18 +25,20 @@ def configurations():
         for out in ("Bf16", "F32"):
             for norm in (False, True):
                 for epilogue in ("None", "Residual", "SwiGlu"):
-                    yield Config(n=1000, k=1032, tokens=tokens, epilogue=epilogue, out=out, norm=norm)
+                    yield Config(n=1000, k=1032, tokens=tokens, epilogue=epilogue, out=out, norm=norm,
+                                 bias=norm == (out == "F32"))
         for split in (1, 2, 4, 8):  # odd slices, empty last chunks, many groups, few tiles
             yield Config(n=520, k=2088, tokens=tokens, epilogue="SwiGlu", norm=True, bias=True, split=split,
                          clusters=3)
             yield Config(n=2568, k=520, tokens=tokens, epilogue="Residual", split=split, chunkBlocks=2, clusters=7)
             yield Config(n=17, k=520, tokens=tokens, out="F32", norm=True, split=split, chunkBlocks=3)
-        yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual")
-        yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu", norm=True)
-        yield Config(n=6144, k=4096, tokens=tokens, norm=True)
         yield Config(n=1024, k=2048, tokens=tokens, epilogue="Residual", warps=16)
         yield Config(n=960, k=576, tokens=tokens, norm=True, warps=4, triggerAtEntry=False)
         yield Config(n=8, k=8, tokens=tokens)
+    for tokens in (1, 8, 16):
+        yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual")
+        yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu", norm=True)
+        yield Config(n=6144, k=4096, tokens=tokens, norm=True)
 
 
 def to_bf16(values):
