@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding candidates without sorting the vocabulary: those up to a bound, gathered and sorted; and, of however many,
+// the one with which a running count or mass reaches a target, by histograms that close in on it.
+#pragma once
+#include "templates/cuda/sample_block.cuh"
+
+namespace sinter::cuda {
+
+/// Calls each(logit, id, order) for this thread's share of the row's candidates in [low, high]; groups that have none
+/// are not read.
+template <SampleConfig C, typename F>
+__device__ __forceinline__ void eachCandidate(const SampleSpace &space, const SampleRow &row, u64 low, u64 high,
+                                              F each) {
+  int lane = int(threadIdx.x % 32);
+  for (int group = int(threadIdx.x / 32); group < C.groups(); group += C.threads() / 32) {
+    if (row.order(space.largest[group], 0) > high)
+      continue;
+    float v[8];
+    loadGroup<C>(v, row.logits, group, lane);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      int id = groupId(group, lane, i);
+      u64 order = row.order(v[i], id);
+      if (id < C.vocab && order >= low && order <= high)
+        each(v[i], id, order);
+    }
+  }
+}
+
+/// Puts the candidates in [low, high] into the list, sorted. Returns how many there are; more than sampleList: too
+/// many, and the list is not to be used.
+template <SampleConfig C>
+__device__ __forceinline__ int gather(const SampleSpace &space, const SampleRow &row, u64 low, u64 high) {
+  u32 *count = reinterpret_cast<u32 *>(space.exchange + 41);
+  __syncthreads();
+  if (threadIdx.x == 0)
+    *count = 0;
+  __syncthreads();
+  eachCandidate<C>(space, row, low, high, [&](float, int, u64 order) {
+    if (u32 at = atomicAdd(count, 1u); at < sampleList)
+      space.list[at] = order;
+  });
+  __syncthreads();
+  int found = int(*count);
+  if (found <= sampleList)
+    sortList<C>(space.list, found);
+  return found;
+}
+
+/// The largest of a group that is `rank`th among all groups' (from 0): there are at least rank + 1 candidates as large.
+template <SampleConfig C>
+__device__ __forceinline__ float rankedGroup(const SampleSpace &space, int rank) {
+  static_assert(C.groups() <= sampleList);
+  __syncthreads();
+  for (int i = int(threadIdx.x); i < C.groups(); i += C.threads())
+    space.list[i] = ~u64(keyOf(space.largest[i]));
+  sortList<C>(space.list, C.groups());
+  float found = logitOf(u32(~space.list[rank]));
+  __syncthreads();
+  return found;
+}
+
+/// A prefix of the candidates in order.
+struct SampleCut {
+  u64 last; ///< the order of its last one
+  u64 mass; ///< of all of it
+};
+
+template <SampleConfig C>
+__device__ __forceinline__ void histogram(const SampleSpace &space, const SampleRow &row, u64 low, u64 high,
+                                          int shift) {
+  __syncthreads();
+  for (int i = int(threadIdx.x); i < sampleList; i += C.threads())
+    space.list[i] = 0, space.counts[i] = 0;
+  __syncthreads();
+  eachCandidate<C>(space, row, low, high, [&](float logit, int, u64 order) {
+    int bin = int((order - low) >> shift);
+    atomicAdd(space.counts + bin, 1u);
+    atomicAdd(space.list + bin, row.mass(logit));
+  });
+  __syncthreads();
+}
+
+/// The shortest prefix of the candidates up to `limit` with a count (byMass: a mass) of at least `need`; all of them
+/// when they have less. Every round divides what is left by 2048, until it can be sorted.
+template <SampleConfig C>
+__device__ __forceinline__ SampleCut descend(const SampleSpace &space, const SampleRow &row, bool byMass, u64 need,
+                                             u64 limit) {
+  u64 low = 0, high = limit, massBefore = 0;
+  u32 members;
+  do {
+    int bits = 64 - __clzll((long long)(high - low)), shift = bits > 11 ? bits - 11 : 0;
+    histogram<C>(space, row, low, high, shift);
+    SampleCrossing bin = findCrossing<C>(sampleList, need, space.exchange,
+                                         [&](int i) { return byMass ? space.list[i] : u64(space.counts[i]); });
+    massBefore += blockSum<C>(bin.index, space.exchange, [&](int i) { return space.list[i]; });
+    if (bin.index == sampleList)
+      return {limit, massBefore};
+    members = space.counts[bin.index];
+    need -= bin.before;
+    low += u64(bin.index) << shift;
+    high = min(high, low + ((1ull << shift) - 1));
+  } while (members > sampleList);
+  int found = gather<C>(space, row, low, high);
+  auto massAt = [&](int i) { return row.mass(logitOfOrder(space.list[i])); };
+  SampleCrossing at = findCrossing<C>(found, need, space.exchange, [&](int i) { return byMass ? massAt(i) : 1ull; });
+  u64 mass = blockSum<C>(min(at.index + 1, found), space.exchange, massAt);
+  return {space.list[min(at.index, found - 1)], massBefore + mass};
+}
+
+} // namespace sinter::cuda
