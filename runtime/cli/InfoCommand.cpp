@@ -4,6 +4,7 @@
 #include "runtime/support/Format.h"
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
+#include <span>
 
 namespace sinter::rt {
 namespace {
@@ -20,12 +21,38 @@ json::object memoryOf(const Plan &plan) {
   uint64_t blocks = tokens / static_cast<uint64_t>(plan.kvBlockTokens);
   uint64_t blockBytes = plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers);
   uint64_t logits = static_cast<uint64_t>(plan.maxStepLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
-  return {{"weights", plan.weightsBytes},
-          {"activations", plan.arenaBytes},
-          {"logits", logits},
-          {"scratch_per_thread", plan.scratchBytes},
-          {"kv_per_token", blockBytes / static_cast<uint64_t>(plan.kvBlockTokens)},
-          {"kv_per_full_sequence", blocks * blockBytes}};
+  json::object memory{{"weights", plan.weightsBytes}, {"activations", plan.arenaBytes}, {"logits", logits}};
+  if (plan.cuda)
+    memory["workspace"] = plan.cuda->workspaceBytes;
+  else
+    memory["scratch_per_thread"] = plan.scratchBytes;
+  memory["kv_per_token"] = blockBytes / static_cast<uint64_t>(plan.kvBlockTokens);
+  memory["kv_per_full_sequence"] = blocks * blockBytes;
+  return memory;
+}
+
+json::array listsOf(const CudaLaunchList *lists, int32_t count) {
+  json::array array;
+  for (const CudaLaunchList &list : std::span(lists, static_cast<size_t>(count)))
+    array.push_back({{"max_rows", list.maxRows}, {"launches", list.numLaunches}});
+  return array;
+}
+
+/// Kernels as ptxas made them, and the lists that launch them.
+json::object cudaOf(const CudaPlan &plan) {
+  json::array kernels;
+  for (const CudaKernel &kernel : std::span(plan.kernels, static_cast<size_t>(plan.numKernels)))
+    kernels.push_back({{"name", kernel.name},
+                       {"threads", kernel.threads},
+                       {"registers", kernel.registers},
+                       {"shared_bytes", kernel.staticShared + kernel.dynamicShared},
+                       {"spill_bytes", kernel.spillBytes}});
+  return {{"architecture", plan.architecture},
+          {"decode", listsOf(plan.decode, plan.numDecode)},
+          {"mixed", listsOf(plan.mixed, plan.numMixed)},
+          {"heads", listsOf(plan.heads, plan.numHeads)},
+          {"dense_heads", listsOf(plan.denseHeads, plan.numDenseHeads)},
+          {"kernels", std::move(kernels)}};
 }
 
 json::object limitsOf(const Plan &plan) {
@@ -53,6 +80,8 @@ json::object describe(const Model &model) {
                   {"cpu_features", model.plan().cpuFeatures},
                   {"limits", limitsOf(model.plan())},
                   {"memory", memoryOf(model.plan())}};
+  if (const CudaPlan *cuda = model.plan().cuda)
+    info["plan"].as_object()["cuda"] = cudaOf(*cuda);
   info["payload"] = {{"path", model.payload().path()},
                      {"size", model.payload().fileSize()},
                      {"sections", sectionsOf(model.payload())}};
@@ -85,8 +114,11 @@ void print(std::ostream &out, const Model &model) {
   const ModelInfo &info = model.info();
   json::object all = describe(model);
   out << info.model << '\n';
-  json::object general{
-      {"architecture", info.architecture}, {"target", model.plan().target}, {"cpu features", model.plan().cpuFeatures}};
+  json::object general{{"architecture", info.architecture}, {"target", model.plan().target}};
+  if (const CudaPlan *cuda = model.plan().cuda)
+    general["kernels"] = std::to_string(cuda->numKernels) + " for " + cuda->architecture;
+  else
+    general["cpu features"] = model.plan().cpuFeatures;
   if (info.parameters)
     general["parameters"] = formatCount(info.parameters);
   general["tokenizer"] = model.hasTokenizer() ? "yes" : "no, it takes and gives token ids";

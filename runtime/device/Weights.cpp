@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loads the weights: pieces are handed out to the threads in order, each read and checksummed, or made, by one.
 #include "runtime/device/Weights.h"
-#include "runtime/abi/RandomWeights.h"
+#include "runtime/device/RandomFill.h"
 #include "runtime/support/PayloadChecksum.h"
 #include "runtime/support/ProgressBar.h"
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 namespace sinter::rt {
@@ -39,24 +38,6 @@ Result<std::vector<uint64_t>> readPieces(const File &file, const PayloadSection 
   return sums;
 }
 
-/// The elements of a random region that lie in bytes [begin, end) of the weights.
-void fillRandom(const WeightRegion &region, uint64_t seed, uint64_t begin, uint64_t end, std::byte *weights) {
-  unsigned long long key = randomWeightKey(seed);
-  uint64_t width = region.element == WeightElement::F32 ? 4 : 2;
-  for (uint64_t at = begin; at < end; at += width) {
-    float value = randomWeight(key, at, region.fill == WeightFill::Ones);
-    if (region.element == WeightElement::F32) {
-      std::memcpy(weights + at, &value, 4);
-    } else if (region.element == WeightElement::BF16) {
-      uint16_t bits = nearestBfloat(std::bit_cast<uint32_t>(value));
-      std::memcpy(weights + at, &bits, 2);
-    } else {
-      auto half = static_cast<_Float16>(value);
-      std::memcpy(weights + at, &half, 2);
-    }
-  }
-}
-
 /// Fills the random regions with all threads, in pieces of the packed weights.
 void fillRandomRegions(const Plan &plan, std::byte *weights, ThreadPool &pool) {
   std::atomic<uint64_t> next{0};
@@ -65,8 +46,9 @@ void fillRandomRegions(const Plan &plan, std::byte *weights, ThreadPool &pool) {
     for (uint64_t begin; (begin = next.fetch_add(payloadPieceBytes)) < plan.weightsBytes;) {
       uint64_t end = std::min(begin + payloadPieceBytes, plan.weightsBytes);
       for (const WeightRegion &r : std::span(plan.weightRegions, static_cast<size_t>(plan.numWeightRegions)))
-        if (r.fill != WeightFill::Stored && r.offset < end && r.offset + r.size > begin)
-          fillRandom(r, plan.weightSeed, std::max(begin, r.offset), std::min(end, r.offset + r.size), weights);
+        if (uint64_t from = std::max(begin, r.offset), to = std::min(end, r.offset + r.size);
+            r.fill != WeightFill::Stored && from < to)
+          fillRandom(r, plan.weightSeed, from, to, weights + from);
       progress.advance(end - begin);
     }
   });
