@@ -16,7 +16,8 @@ namespace {
 cl::OptionCategory category("sinter-opt");
 cl::opt<std::string> inputPath(cl::Positional, cl::desc("FILE.sir, or - for standard input"), cl::init("-"),
                                cl::cat(category));
-cl::opt<std::string> passes("passes", cl::desc("passes to run, in order; 'default': those of sinter compile"),
+cl::opt<std::string> passes("passes",
+                            cl::desc("passes to run, in order; 'default': those of sinter compile for --target"),
                             cl::value_desc("a,b,c"), cl::cat(category));
 cl::opt<bool> verifyRoundtrip("verify-roundtrip", cl::desc("parse what was printed and compare"), cl::cat(category));
 cl::opt<bool> checkMeaning("check-semantics", cl::desc("run the graphs before and after every pass and compare"),
@@ -158,8 +159,8 @@ llvm::Error verifyText(llvm::StringRef text, llvm::StringRef name) {
 llvm::Error process(llvm::MemoryBufferRef text, const Holes &holes) {
   TRY_ASSIGN(module, parseModule(text, holes));
   TRY(verify(*module));
-  TRY_ASSIGN(pipeline, parsePipeline(llvm::StringRef(passes == "default" ? defaultPipeline.data() : passes.c_str())));
   TRY_ASSIGN(options, passOptions());
+  TRY_ASSIGN(pipeline, parsePipeline(passes == "default" ? defaultPipelineFor(options) : llvm::StringRef(passes)));
   TRY_ASSIGN(run, runOptions());
   TRY(runPipeline(*module, pipeline, options, run, llvm::errs()));
   print(*module, llvm::outs(), run.print);

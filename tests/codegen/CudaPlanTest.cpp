@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The launch plan of a small model for every GPU, as data: its lists, and where its launches read and write.
+#include "codegen/cuda/CudaSelect.h"
+#include "ir/JsonAttr.h"
+#include "ir/Ops.h"
+#include "ir/Parser.h"
+#include "passes/PlanMemory.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <gtest/gtest.h>
+#include <set>
+
+namespace sinter {
+namespace {
+
+using rt::CudaArgKind;
+
+constexpr llvm::StringLiteral config = R"({"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "vocab_size": 512, "rms_norm_eps": 1e-06,
+    "attention_bias": false, "mlp_bias": false, "tie_word_embeddings": true, "dtype": "bfloat16",
+    "rope": {"rope_type": "default", "theta": 10000.0}})";
+
+/// Qwen3's description after the CUDA pipeline.
+std::unique_ptr<Module> compiledModule(const PassOptions &pass) {
+  auto text = llvm::MemoryBuffer::getFile(SINTER_SOURCE_DIR "/models/qwen3.sir");
+  AttrDict dict = llvm::cantFail(attrFromJson(*llvm::cantFail(llvm::json::parse(config)).getAsObject()));
+  Holes holes;
+  holes.config = &dict;
+  holes.configOrigin = "config.json";
+  holes.architecture = "Qwen3ForCausalLM";
+  holes.weightType = [](llvm::StringRef, llvm::ArrayRef<int64_t> shape) {
+    return Type(Scalar::BF16, llvm::to_vector_of<Dim>(shape));
+  };
+  auto module = parseModule(llvm::MemoryBufferRef((*text)->getBuffer(), "qwen3.sir"), holes);
+  if (!module)
+    throw std::runtime_error(llvm::toString(module.takeError()));
+  (*module)->maxSeqLen = 512;
+  Pipeline pipeline = llvm::cantFail(parsePipeline(defaultPipelineFor(pass)));
+  if (llvm::Error error = runPipeline(**module, pipeline, pass, {}, llvm::errs()))
+    throw std::runtime_error(llvm::toString(std::move(error)));
+  return std::move(*module);
+}
+
+struct Case {
+  std::string arch;
+  bool portable;
+};
+
+class CudaPlan : public ::testing::TestWithParam<Case> {
+protected:
+  CudaPlan() {
+    pass.target = "cuda";
+    pass.kvType = Scalar::BF16;
+    pass.maxStepTokens = 1024;
+    pass.maxStepLogits = 96;
+    module = compiledModule(pass);
+    options.arch = llvm::cantFail(findCudaArch(GetParam().arch));
+    options.portable = GetParam().portable;
+    options.sms = options.arch->sms;
+    options.maxSeqs = 96;
+    options.maxSeqLen = 512;
+    options.maxStepTokens = pass.maxStepTokens;
+    options.maxStepLogits = pass.maxStepLogits;
+    const Graph &step = *module->findGraph("step");
+    auto selected = selectCuda(step, options);
+    if (!selected)
+      throw std::runtime_error(llvm::toString(selected.takeError()));
+    plan = std::move(*selected);
+    plan.arenaBytes = std::max(plan.arenaBytes, arenaBytes(step, pass));
+  }
+
+  std::vector<const std::vector<CudaKernelList> *> allLists() const {
+    return {&plan.decode, &plan.mixed, &plan.heads, &plan.denseHeads};
+  }
+
+  /// Calls `check` for every launch of every list.
+  template <typename Check>
+  void forEachLaunch(Check &&check) const {
+    for (const auto *lists : allLists())
+      for (const CudaKernelList &list : *lists)
+        for (const CudaKernelLaunch &launch : list.launches)
+          check(launch, plan.kernels[launch.kernel]);
+  }
+
+  PassOptions pass;
+  CudaSelectOptions options;
+  std::unique_ptr<Module> module;
+  CudaLaunchPlan plan;
+};
+
+TEST_P(CudaPlan, ListsCoverEveryStep) {
+  for (const auto *lists : allLists()) {
+    ASSERT_FALSE(lists->empty());
+    EXPECT_TRUE(llvm::is_sorted(*lists, [](auto &a, auto &b) { return a.maxRows < b.maxRows; }));
+    for (const CudaKernelList &list : *lists)
+      EXPECT_FALSE(list.launches.empty());
+  }
+  EXPECT_EQ(plan.decode.front().maxRows, 1);
+  EXPECT_EQ(plan.decode.back().maxRows, options.maxSeqs);
+  EXPECT_EQ(plan.mixed.back().maxRows, options.maxStepTokens);
+  EXPECT_EQ(plan.heads.back().maxRows, options.maxStepLogits);
+}
+
+TEST_P(CudaPlan, ALayerOfDecodingIsFiveLaunches) {
+  EXPECT_EQ(llvm::count_if(plan.decode.front().launches, [](auto &l) { return l.op->layer == 0; }), 5);
+}
+
+TEST_P(CudaPlan, KernelsFitTheGpu) {
+  std::set<std::string> names;
+  for (const CudaKernelCall &k : plan.kernels) {
+    EXPECT_TRUE(names.insert(k.name).second) << k.name << " twice";
+    EXPECT_TRUE(k.threads > 0 && k.threads <= 1024 && k.threads % 32 == 0) << k.name;
+    EXPECT_LE(k.threads * k.blocksPerSm, options.arch->maxThreadsPerSm) << k.name;
+    EXPECT_LE(k.sharedBytes, options.arch->maxSharedBytes) << k.name;
+    EXPECT_TRUE(k.grid > 0 && k.grid % k.cluster == 0) << k.name;
+    EXPECT_TRUE(k.cluster == 1 || options.arch->cluster) << k.name;
+  }
+}
+
+TEST_P(CudaPlan, ArgumentsLieWhereTheyMust) {
+  forEachLaunch([&](const CudaKernelLaunch &launch, const CudaKernelCall &kernel) {
+    EXPECT_EQ(int(launch.args.size()), kernel.numArgs) << kernel.name;
+    for (const rt::CudaArg &arg : launch.args)
+      switch (arg.kind) {
+      case CudaArgKind::Weight:
+        EXPECT_TRUE(arg.offset % 128 == 0 && arg.offset < plan.weights.bytes()) << kernel.name << ' ' << arg.offset;
+        break;
+      case CudaArgKind::Value:
+        EXPECT_TRUE(arg.offset % 128 == 0 && arg.offset < plan.arenaBytes) << kernel.name << ' ' << arg.offset;
+        break;
+      case CudaArgKind::KvLayer:
+        EXPECT_LT(arg.offset, uint64_t(plan.numLayers)) << kernel.name;
+        break;
+      case CudaArgKind::TensorMap:
+        EXPECT_LT(arg.offset, plan.tensorMaps.size()) << kernel.name;
+        break;
+      default:
+        break;
+      }
+  });
+}
+
+TEST_P(CudaPlan, ABodyReadsEveryWeightOnce) {
+  double bytes = 0;
+  for (const auto &list : {plan.decode.front(), plan.heads.front()})
+    for (const CudaKernelLaunch &launch : list.launches)
+      bytes += launch.weightBytes;
+  int64_t matmuls = 3 * (256 * 512 + 256 * 256 + 3 * 512 * 256), head = 512 * 256;
+  EXPECT_NEAR(bytes, 2.0 * double(matmuls + head), 2.0 * double(matmuls + head) * 0.01);
+}
+
+TEST_P(CudaPlan, TensorMapsAreOnesThatTheDriverTakes) {
+  for (const rt::CudaTensorMap &map : plan.tensorMaps) {
+    ASSERT_TRUE(map.rank >= 2 && map.rank <= 5);
+    for (int d = 0; d < map.rank; ++d) {
+      EXPECT_TRUE(map.dims[d] > 0 && map.box[d] > 0 && map.box[d] <= 256);
+      EXPECT_TRUE(d == 0 || map.strides[d - 1] % 16 == 0);
+    }
+    EXPECT_TRUE(!map.swizzle128 || map.box[0] * 2 <= 128);
+  }
+  EXPECT_TRUE(plan.tensorMaps.empty() || options.arch->bulkCopy);
+}
+
+std::vector<Case> allCases() {
+  std::vector<Case> cases;
+  for (const CudaArch &arch : cudaArchs())
+    cases.push_back({arch.name.str(), false});
+  cases.push_back({"sm_90a", true});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Archs, CudaPlan, ::testing::ValuesIn(allCases()),
+                         [](const auto &info) { return info.param.arch + (info.param.portable ? "_portable" : ""); });
+
+} // namespace
+} // namespace sinter
