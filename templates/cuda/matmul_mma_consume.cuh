@@ -80,12 +80,13 @@ __device__ __forceinline__ void consumeStage(MatmulMmaSums<C> &to, const char *s
   // Of the weight's 16 x 16: rows 0-7 and 8-15 are atoms of their own, lanes from 16 on ask for columns 8 to 15.
   u32 weights = sharedAddress(stage) + warp.row * C.rowTiles * C.stageBlocks * blockBytes + lane / 8 % 2 * atomBytes +
                 lane % 8 * 128;
+  constexpr int unrolled = C.rowTiles * C.tokenTiles < 32 ? 4 : 2; // where registers are scarce, fewer addresses
   u32 tokens = sharedAddress(stage) + C.stageWeights() + warp.token * C.tokenTiles * 8 * 128;
 #pragma unroll
   for (int block = warp.split, i = 0; i < C.stageBlocks / C.warpSplits; ++i, block += C.warpSplits) {
     if (C.blocks() % C.stageBlocks && step * C.stageBlocks + block >= C.blocks())
       break;
-#pragma unroll
+#pragma unroll unrolled
     for (int sixteen = 0; sixteen < 4; ++sixteen) {
       u32 b[C.tokenTiles][2];
       loadTokens<C>(b, tokens + block * C.tileTokens() * 128, sixteen);
