@@ -21,17 +21,18 @@ struct DecodeHead {
   int row; ///< of the output, in heads: the group's first
 };
 
-/// `unit`: the last that the CTA has of the head, the first having been `begun`, of the list.
+/// The head of a unit, the first that the CTA has of it and number `unit.block` of the sequence; `at`: its place in the
+/// list of all units, `left`: how many the CTA has from there on.
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ DecodeHead headOf(DecodeShares shares, const DecodeUnit &unit, int start, int begun) {
-  int first = start * C.kvHeads + unit.head * unit.blocks, last = first + unit.blocks - 1;
+__device__ __forceinline__ DecodeHead headOf(DecodeShares shares, const DecodeUnit &unit, int at, int left) {
   DecodeHead h{{},
-               begun == first && unit.block == unit.blocks - 1,
+               unit.block == 0 && unit.blocks <= left,
                unit.sequence * C.kvHeads + unit.head,
                unit.row * C.heads + unit.head * C.group()};
   if (!h.whole) {
+    int first = at - unit.block;
     h.parts.first = shares.owner(first);
-    h.parts.parts = shares.owner(last) - h.parts.first + 1;
+    h.parts.parts = shares.owner(first + unit.blocks - 1) - h.parts.first + 1;
     h.parts.firstIsLater = shares.begin(h.parts.first) != first;
   }
   return h;
@@ -80,6 +81,23 @@ __device__ __forceinline__ void finishHead(const DecodeState<C> &state, char *sh
     mergeHead<C>(workspace, args, h);
 }
 
+/// Brings the queries of a head to every warp, and its new key and value to the warp that ends the sequence. Queries
+/// meet where warps' results do later.
+template <AttentionDecodeConfig C, int N>
+__device__ __forceinline__ void beginHead(DecodeQuery<C> &query, DecodeToken &token, const DecodeFactors &factors,
+                                          const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
+                                          const DecodeUnit &unit, int left) {
+  DecodeRows<C> rows;
+  loadRows<C>(rows, step, args, unit, left);
+  __syncthreads(); // what was there before has been read
+  u32 tile = sharedAddress(shared) + C.partialsAt();
+  stageQuery<C>(tile, rows, factors);
+  __syncthreads();
+  loadQuery<C>(query, tile);
+  if (rows.append)
+    token = appendToken<C>(rows, factors, args.template get<u16>(4), unit.head);
+}
+
 /// All units of a CTA. `units` has looked up the first, and what they need of the ring is ordered.
 template <AttentionDecodeConfig C, int N>
 __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
@@ -87,18 +105,16 @@ __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::
   DecodeState<C> state;
   DecodeQuery<C> query;
   DecodeToken token{};
-  int begun = -1;
+  DecodeFactors factors;
+  loadNorms<C>(factors, args);
+  loadAngles<C>(factors, args, units.at(0));
+  DecodeHead head = headOf<C>(shares, units.at(0), units.first, units.count);
+  if constexpr (C.fused)
+    waitForPrerequisites();
+  beginHead<C>(query, token, factors, step, args, shared, units.at(0), units.count);
+  state.clear();
   for (int i = 0; i < units.count; ++i) {
     const DecodeUnit &unit = units.at(i);
-    if (begun < 0) {
-      begun = units.first + i;
-      loadQuery<C>(query, args, unit);
-      state.clear();
-      // The warp and CTA that have the sequence's last token append it.
-      if (C.fused && (unit.length - 1) % kvBlockTokens / C.sliceTokens == int(threadIdx.x) / 32 &&
-          unit.blocks - unit.block <= units.count - i)
-        token = appendToken<C>(step, args, unit);
-    }
     int length = sliceLength<C>(unit);
     u32 slot = ring.wait(length > 0);
     if (length > 0) {
@@ -110,10 +126,17 @@ __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::
     if (int next = i + C.slots; next < units.count && next % units.together == 0)
       units.lookUp(next);
     ring.fill(i + C.slots < units.count ? &units.at(i + C.slots) : nullptr);
-    if (unit.block == unit.blocks - 1 || i == units.count - 1) {
-      finishHead<C>(state, shared, args, headOf<C>(shares, unit, units.starts[unit.sequence], begun));
-      begun = -1;
-    }
+    if (unit.block < unit.blocks - 1 && i < units.count - 1)
+      continue;
+    finishHead<C>(state, shared, args, head);
+    if (i == units.count - 1)
+      return;
+    const DecodeUnit &next = units.at(i + 1);
+    int left = units.count - i - 1;
+    loadAngles<C>(factors, args, next);
+    head = headOf<C>(shares, next, units.first + i + 1, left);
+    beginHead<C>(query, token, factors, step, args, shared, next, left);
+    state.clear();
   }
 }
 
@@ -122,27 +145,22 @@ __device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> 
   static_assert(C.valid());
   extern __shared__ __align__(128) char shared[];
   launchDependents();
-  int *starts = reinterpret_cast<int *>(shared + C.startsAt()),
-      *lengths = reinterpret_cast<int *>(shared + C.lengthsAt());
+  int *starts = reinterpret_cast<int *>(shared + C.startsAt());
+  int *lengths = reinterpret_cast<int *>(shared + C.lengthsAt());
   int warp = int(threadIdx.x) / 32, cta = int(blockIdx.x);
   u32 base = sharedAddress(shared);
   DecodeRing<C> ring{base + warp * C.slots * C.sliceBytes(), base + C.barriersAt() + warp * C.slots * 8,
                      args.template get<const char>(4)};
   ring.init();
-  prefetchNorms<C>(args);
   if (warp == 0)
     scanSequences<C>(step, starts, lengths);
   __syncthreads();
   DecodeShares shares = shareUnits<C>(starts[C.maxSequences] * C.kvHeads);
-  DecodeUnits<C> units{step,
-                       args.template get<const float>(1),
-                       starts,
-                       lengths,
-                       reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing,
-                       shares.begin(cta),
-                       shares.count(cta)};
+  DecodeUnit *looked = reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing;
+  DecodeUnits<C> units{step, starts, lengths, looked, shares.begin(cta), shares.count(cta)};
   if (units.count == 0) {
-    waitForPrerequisites(); // whoever waits for this kernel waits for those before it
+    if (cta == 0)
+      waitForPrerequisites(); // whoever waits for this kernel waits for those before it
     return;
   }
   if constexpr (!C.fused)
@@ -151,8 +169,6 @@ __device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> 
 #pragma unroll 1
   for (int i = 0; i < C.slots; ++i)
     ring.fill(i < units.count ? &units.at(i) : nullptr);
-  if constexpr (C.fused)
-    waitForPrerequisites();
   attendUnits<C>(step, args, shared, shares, units, ring);
 }
 

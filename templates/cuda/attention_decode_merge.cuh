@@ -132,14 +132,16 @@ __device__ __forceinline__ DecodeRow<C> mergeParts(const DecodeWorkspace<C> &wor
     float most = fmaxf(row.max, warpMax(__uint_as_float(sums.x)));
     float correction = exp2Approx(row.max - most), weight = exp2Approx(__uint_as_float(sums.x) - most);
     float weighted = weight * __uint_as_float(sums.y);
+#pragma unroll
+    for (int offset = together / 2; offset; offset /= 2)
+      weighted += __shfl_xor_sync(~0u, weighted, offset);
     row.max = most;
-    row.sum *= correction;
+    row.sum = row.sum * correction + weighted;
 #pragma unroll
     for (int j = 0; j < width; ++j)
       row.out[j] *= correction;
 #pragma unroll
     for (int i = 0; i < together; ++i) {
-      row.sum += __shfl_sync(~0u, weighted, i);
       float w = __shfl_sync(~0u, weight, i);
 #pragma unroll
       for (int j = 0; j < width; ++j)

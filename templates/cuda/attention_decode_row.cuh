@@ -1,133 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0
 // The new token of a sequence: its queries, as the A operand of mma, and in a fused kernel its key and value, which the
 // warp that has the end of the sequence appends to the pool and puts into its slot of shared memory itself.
+//
+// A warp takes a head at a time: a lane has columns 2 lane and the next, and half a head further on, for lanes below
+// headDim / 4. So a CTA reads every row once, and what rows are roped with is a few registers.
 #pragma once
 #include "templates/cuda/attention_decode_work.cuh"
 #include "templates/cuda/rope.cuh"
 
 namespace sinter::cuda {
 
-/// Lane (g, t) = (lane / 4, lane % 4) has, of query heads g and g + 8 of the group, columns 8 i + 2 t and the next.
+/// The A operands of a group of heads, rows of a tile of 16: those from the group's size on are zero.
 template <AttentionDecodeConfig C>
 struct DecodeQuery {
-  static constexpr int rows = C.group() > 8 ? 2 : 1;
-  static constexpr int pairs = C.headDim / 16; ///< i of the first half; their partners are as many
+  static constexpr int rows = C.group() > 8 ? 2 : 1; ///< eights of rows that are not all zero
   U32x4 fragments[C.headDim / 16];
-
-  __device__ __forceinline__ void put(int row, int i, u32 pair) {
-    U32x4 &f = fragments[i / 2];
-    (row ? (i % 2 ? f.w : f.y) : (i % 2 ? f.z : f.x)) = pair;
-  }
 };
 
-/// A lane's columns of the new key and value: 2 lane and the next, and half a head further on, for lanes below
-/// headDim / 4.
+/// What a lane's columns of a new token are roped with.
+struct DecodeFactors {
+  RopeFactors query, key;
+};
+
+/// Rows that a warp has asked for: heads warp, warp + 4 and so on of the group, and, where it ends the sequence, the
+/// new key and value.
+template <AttentionDecodeConfig C>
+struct DecodeRows {
+  U32x2 query[DecodeQuery<C>::rows * 8 / C.warps], key, value;
+  int slot;    ///< of the pool
+  bool append; ///< this warp has the key and value
+};
+
+/// A lane's columns of the new key and value.
 struct DecodeToken {
   U32x2 key, value;
 };
 
-/// Asks for the weights of the norms, which are constant.
+/// The weights of the norms, which are constant.
 template <AttentionDecodeConfig C, int N>
-__device__ __forceinline__ void prefetchNorms(const rt::CudaArgs<N> &args) {
-  if constexpr (C.fused && C.norm)
-    if (int column = int(threadIdx.x) % 32 * 32; column < C.headDim) {
-      prefetchL2(args.template get<const float>(2) + column);
-      prefetchL2(args.template get<const float>(3) + column);
-    }
-}
-
-/// The row of the rope table for a unit's new token.
-template <AttentionDecodeConfig C, int N>
-__device__ __forceinline__ const float *anglesOf(const rt::CudaArgs<N> &args, const DecodeUnit &unit) {
-  return args.template get<const float>(1) + (long long)unit.position * C.headDim;
-}
-
-/// The queries of a unit's group, roped.
-template <AttentionDecodeConfig C, int N>
-__device__ __forceinline__ void loadQuery(DecodeQuery<C> &query, const rt::CudaArgs<N> &args, const DecodeUnit &unit) {
-  constexpr int pairs = DecodeQuery<C>::pairs, half = C.headDim / 2;
-  int lane = int(threadIdx.x) % 32;
-  constexpr int columns = C.fused ? C.qkvColumns() : C.heads * C.headDim;
-  const u16 *group = args.template get<const u16>(0) + (long long)unit.row * columns +
-                     unit.head * C.group() * C.headDim + lane % 4 * 2;
-  RopeFactors factors[pairs];
-  if constexpr (C.fused)
-#pragma unroll
-    for (int i = 0; i < pairs; ++i)
-      factors[i] = ropeFactors<C.headDim>(anglesOf<C>(args, unit), C.norm ? args.template get<const float>(2) : nullptr,
-                                          i * 8 + lane % 4 * 2);
-#pragma unroll
-  for (int row = 0; row < 2; ++row) {
-    int head = lane / 4 + row * 8;
-    const u32 *at = reinterpret_cast<const u32 *>(group + head * C.headDim);
-    bool inside = row < DecodeQuery<C>::rows && head < C.group();
-    u32 first[pairs], second[pairs];
-    float squares = 0;
-#pragma unroll
-    for (int i = 0; i < pairs; ++i) {
-      first[i] = inside ? loadL2(at + i * 4) : 0;
-      second[i] = inside ? loadL2(at + half / 2 + i * 4) : 0;
-    }
-    float scale = 1;
-    if constexpr (C.fused && C.norm) {
-#pragma unroll
-      for (int i = 0; i < pairs; ++i)
-        squares += squaresOfPair(first[i]) + squaresOfPair(second[i]);
-      squares += __shfl_xor_sync(~0u, squares, 1);
-      squares += __shfl_xor_sync(~0u, squares, 2);
-      scale = rsqrtf(squares / C.headDim + C.eps);
-    }
-#pragma unroll
-    for (int i = 0; i < pairs; ++i) {
-      U32x2 roped{first[i], second[i]};
-      if constexpr (C.fused)
-        roped = ropePair(first[i], second[i], scale, factors[i]);
-      query.put(row, i, roped.x);
-      query.put(row, pairs + i, roped.y);
-    }
+__device__ __forceinline__ void loadNorms(DecodeFactors &f, const rt::CudaArgs<N> &args) {
+  int column = int(threadIdx.x) % (C.headDim / 4) * 2;
+  f.query.weight = f.query.partnerWeight = f.key.weight = f.key.partnerWeight = {1, 1};
+  if constexpr (C.fused && C.norm) {
+    f.query.weight = constantPair(args.template get<const float>(2) + column);
+    f.query.partnerWeight = constantPair(args.template get<const float>(2) + C.headDim / 2 + column);
+    f.key.weight = constantPair(args.template get<const float>(3) + column);
+    f.key.partnerWeight = constantPair(args.template get<const float>(3) + C.headDim / 2 + column);
   }
 }
 
-/// Where, in bytes, a lane's column of a token lies in a slice of 16 tokens.
-__device__ __forceinline__ u32 sliceOffset(int token, int column) {
-  return u32(column / atomColumns * 2 + token / atomRows) * atomBytes +
-         u32(atomIndex(token % atomRows, column % atomColumns)) * 2;
+/// The angles of a unit's new token.
+template <AttentionDecodeConfig C, int N>
+__device__ __forceinline__ void loadAngles(DecodeFactors &f, const rt::CudaArgs<N> &args, const DecodeUnit &unit) {
+  if constexpr (C.fused) {
+    const float *angles = args.template get<const float>(1) + (long long)unit.position * C.headDim +
+                          int(threadIdx.x) % (C.headDim / 4) * 2;
+    f.query.cosine = f.key.cosine = constantPair(angles);
+    f.query.sine = f.key.sine = constantPair(angles + C.headDim / 2);
+  }
 }
 
-/// The new key, normed and roped, and value of a unit's head, also appended to the pool. By one warp.
+/// A lane's columns of a head.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ U32x2 loadHead(const u16 *head) {
+  int lane = int(threadIdx.x) % 32;
+  if (lane >= C.headDim / 4)
+    return {};
+  const u32 *at = reinterpret_cast<const u32 *>(head) + lane;
+  return {loadL2(at), loadL2(at + C.headDim / 4)};
+}
+
+/// Asks for the rows of a unit's new token. `left`: units that the CTA has from this one on.
 template <AttentionDecodeConfig C, int N>
-__device__ __forceinline__ DecodeToken appendToken(const rt::CudaStep &step, const rt::CudaArgs<N> &args,
-                                                   const DecodeUnit &unit) {
-  constexpr int half = C.headDim / 2;
-  int lane = int(threadIdx.x) % 32, column = lane * 2;
-  bool inside = lane < C.headDim / 4;
-  const u16 *key = args.template get<const u16>(0) + (long long)unit.row * C.qkvColumns() +
-                   (C.heads + unit.head) * C.headDim + column;
-  const u32 *keys = reinterpret_cast<const u32 *>(key);
-  const u32 *values = reinterpret_cast<const u32 *>(key + C.kvHeads * C.headDim);
-  u32 first = inside ? loadL2(keys) : 0, second = inside ? loadL2(keys + half / 2) : 0;
-  DecodeToken token{{}, {inside ? loadL2(values) : 0, inside ? loadL2(values + half / 2) : 0}};
-  int slot = loadL2(step.slots + unit.row);
-  RopeFactors factors = ropeFactors<C.headDim>(
-      anglesOf<C>(args, unit), C.norm ? args.template get<const float>(3) : nullptr, lane % (C.headDim / 4) * 2);
+__device__ __forceinline__ void loadRows(DecodeRows<C> &rows, const rt::CudaStep &step, const rt::CudaArgs<N> &args,
+                                         const DecodeUnit &unit, int left) {
+  constexpr int columns = C.fused ? C.qkvColumns() : C.heads * C.headDim;
+  int warp = int(threadIdx.x) / 32;
+  const u16 *row = args.template get<const u16>(0) + (long long)unit.row * columns;
+#pragma unroll
+  for (int i = 0; i < DecodeQuery<C>::rows * 8 / C.warps; ++i) {
+    int head = i * C.warps + warp;
+    rows.query[i] = head < C.group() ? loadHead<C>(row + (unit.head * C.group() + head) * C.headDim) : U32x2{};
+  }
+  rows.append =
+      C.fused && (unit.length - 1) % kvBlockTokens / C.sliceTokens == warp && unit.blocks - unit.block <= left;
+  if (rows.append) {
+    rows.key = loadHead<C>(row + (C.heads + unit.head) * C.headDim);
+    rows.value = loadHead<C>(row + (C.heads + C.kvHeads + unit.head) * C.headDim);
+    rows.slot = loadL2(step.slots + unit.row);
+  }
+}
+
+/// A head, normed and roped.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ U32x2 ropeHeadOf(U32x2 x, const RopeFactors &f) {
   float scale = 1;
   if constexpr (C.norm) {
-    float squares = squaresOfPair(first) + squaresOfPair(second);
+    float squares = squaresOfPair(x.x) + squaresOfPair(x.y);
 #pragma unroll
     for (int offset = 16; offset; offset /= 2)
       squares += __shfl_xor_sync(~0u, squares, offset);
     scale = rsqrtf(squares / C.headDim + C.eps);
   }
-  token.key = ropePair(first, second, scale, factors);
-  if (inside) {
-    u16 *pool = args.template get<u16>(4);
+  return ropePair(x.x, x.y, scale, f);
+}
+
+/// Where, in bytes, a column of a row lies among atoms of which `stacked` are on top of each other.
+template <int Stacked>
+__device__ __forceinline__ u32 atomOffset(int row, int column) {
+  return u32(column / atomColumns * Stacked + row / atomRows) * atomBytes +
+         u32(atomIndex(row % atomRows, column % atomColumns)) * 2;
+}
+
+/// Puts this warp's heads of the group, roped, into the tile at `tile`; a barrier has to follow.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ void stageQuery(u32 tile, const DecodeRows<C> &rows, const DecodeFactors &factors) {
+  constexpr int stacked = DecodeQuery<C>::rows;
+  int lane = int(threadIdx.x) % 32;
+#pragma unroll
+  for (int i = 0; i < stacked * 8 / C.warps; ++i) {
+    int head = i * C.warps + int(threadIdx.x) / 32;
+    U32x2 x = rows.query[i];
+    if constexpr (C.fused)
+      x = ropeHeadOf<C>(x, factors.query);
+    if (lane < C.headDim / 4) {
+      storeShared(tile + atomOffset<stacked>(head, lane * 2), x.x);
+      storeShared(tile + atomOffset<stacked>(head, lane * 2 + C.headDim / 2), x.y);
+    }
+  }
+}
+
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ void loadQuery(DecodeQuery<C> &query, u32 tile) {
+  u32 lane = threadIdx.x % 32, row = lane % 8;
+  if constexpr (DecodeQuery<C>::rows == 1) {
+    u32 base = tile + row * 128 + ((lane / 8 ^ row) << 4);
+#pragma unroll
+    for (int i = 0; i < C.headDim / 32; ++i) {
+      U32x4 v = loadMatrices((base + i / 2 * atomBytes) ^ (i % 2 * 64));
+      query.fragments[2 * i] = {v.x, 0, v.y, 0};
+      query.fragments[2 * i + 1] = {v.z, 0, v.w, 0};
+    }
+  } else {
+    u32 base = tile + lane / 8 % 2 * atomBytes + row * 128 + ((lane / 16 ^ row) << 4);
+#pragma unroll
+    for (int i = 0; i < C.headDim / 16; ++i)
+      query.fragments[i] = loadMatrices((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
+  }
+}
+
+/// The new key, normed and roped, and value of a head, also appended to the pool. By the warp that asked for them.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ DecodeToken appendToken(const DecodeRows<C> &rows, const DecodeFactors &factors, u16 *pool,
+                                                   int head) {
+  DecodeToken token{ropeHeadOf<C>(rows.key, factors.key), rows.value};
+  int lane = int(threadIdx.x) % 32, column = lane * 2;
+  if (lane < C.headDim / 4) {
     auto at = [&](bool value, int c) {
-      return reinterpret_cast<u32 *>(pool + kvIndex(slot, unit.head, value, c, C.kvHeads, C.headDim));
+      return reinterpret_cast<u32 *>(pool + kvIndex(rows.slot, head, value, c, C.kvHeads, C.headDim));
     };
     *at(false, column) = token.key.x;
-    *at(false, column + half) = token.key.y;
+    *at(false, column + C.headDim / 2) = token.key.y;
     *at(true, column) = token.value.x;
-    *at(true, column + half) = token.value.y;
+    *at(true, column + C.headDim / 2) = token.value.y;
   }
   return token;
 }
@@ -142,12 +177,12 @@ __device__ __forceinline__ void completeSlice(u32 slot, int length, const Decode
   for (int i = 0; i < C.sliceTokens * rowPieces / 32; ++i) {
     int piece = i * 32 + lane, row = piece / rowPieces;
     if (row >= length)
-      storeShared(slot + C.valuesAt() + sliceOffset(row, piece % rowPieces * 8), U32x4{});
+      storeShared(slot + C.valuesAt() + atomOffset<2>(row, piece % rowPieces * 8), U32x4{});
   }
   if constexpr (C.fused)
     if (lane < C.headDim / 4) {
-      u32 at = slot + sliceOffset(length - 1, lane * 2),
-          partner = slot + sliceOffset(length - 1, lane * 2 + C.headDim / 2);
+      u32 at = slot + atomOffset<2>(length - 1, lane * 2);
+      u32 partner = slot + atomOffset<2>(length - 1, lane * 2 + C.headDim / 2);
       storeShared(at, token.key.x);
       storeShared(partner, token.key.y);
       storeShared(at + C.valuesAt(), token.value.x);

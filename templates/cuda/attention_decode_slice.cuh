@@ -30,18 +30,21 @@ __device__ __forceinline__ void sliceLogits(float (&logits)[2][4], const DecodeQ
   u32 lane = threadIdx.x % 32, row = lane % 8;
   u32 base = slot + row * 128 + ((lane / 8 ^ row) << 4);
 #pragma unroll
-  for (int j = 0; j < 2; ++j) {
+  for (int j = 0; j < 2; ++j)
     logits[j][0] = logits[j][1] = logits[j][2] = logits[j][3] = 0;
 #pragma unroll
-    for (int i = 0; i < C.headDim / 32; ++i) {
+  for (int i = 0; i < C.headDim / 32; ++i)
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
       U32x4 keys = loadMatrices((base + (i / 2 * 2 + j) * atomBytes) ^ (i % 2 * 64));
       mma(logits[j], query.fragments[2 * i], keys.x, keys.y);
       mma(logits[j], query.fragments[2 * i + 1], keys.z, keys.w);
     }
 #pragma unroll
+  for (int j = 0; j < 2; ++j)
+#pragma unroll
     for (int i = 0; i < 4; ++i)
       logits[j][i] = j * 8 + int(lane % 4) * 2 + i % 2 < length ? logits[j][i] * logTwo : -__int_as_float(0x7f800000);
-  }
 }
 
 /// Turns the logits of head `row` into weights, and what was found before to the new maximum.

@@ -85,7 +85,6 @@ template <AttentionDecodeConfig C>
 struct DecodeUnits {
   static constexpr int together = C.unitRing / 2;
   const rt::CudaStep &step;
-  const float *ropeTable; ///< of a fused kernel
   const int *starts, *lengths;
   DecodeUnit *ring; ///< of this warp
   int first, count; ///< in the list
@@ -112,9 +111,6 @@ struct DecodeUnits {
       int id = loadL2(step.blockTable + (long long)s * step.blockTableStride + block);
       int row = C.fused ? s : loadL2(step.queryStart + s);
       int position = C.fused ? loadL2(step.positions + row) : 0;
-      if (C.fused && (block == 0 || i + lane == 0))
-        for (int column = 0; column < C.headDim; column += 32)
-          prefetchL2(ropeTable + (long long)position * C.headDim + column);
       ring[(i + lane) % C.unitRing] = {id * C.kvHeads + head, s, row, head, block, blocks, lengths[s], position};
     }
     __syncwarp();
