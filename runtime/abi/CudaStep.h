@@ -43,11 +43,12 @@ struct CudaStep {
   const int *contextLengths; ///< [sequences], with this step's tokens
   const int *blockTable;     ///< [sequences, blockTableStride], ids of KV blocks in order of position
   int blockTableStride;
-  const int *logitRows;           ///< [S], rows of T, ascending
-  const CudaSampling *sampling;   ///< [S]
-  const CudaTokenCount *history;  ///< of all rows
-  const CudaLogitBias *bias;      ///< of all rows
-  int *sampled;                   ///< [S], what this step's sampling leaves; -1: its logits are not finite
+  const int *logitRows;          ///< [S], rows of T, ascending
+  const CudaSampling *sampling;  ///< [S]
+  const CudaTokenCount *history; ///< of all rows
+  const CudaLogitBias *bias;     ///< of all rows
+  int *sampled;                  ///< [S], what this step's sampling leaves; -1: its logits are not finite
+  int *published;                ///< [S], the same in memory of the host, which no kernel reads; null: nobody looks
 };
 
 /// A launch's buffers in the order of the plan; null where the template's optional buffer is absent.

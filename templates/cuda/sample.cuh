@@ -47,8 +47,11 @@ __device__ void sample(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
     token = sampleRow<C>(p, logits, index, args.template get<char>(1), args.template get<u32>(2),
                          sampleSpace<C>(shared), done);
   }
-  if (done && threadIdx.x == 0)
+  if (done && threadIdx.x == 0) {
     step.sampled[index] = token;
+    if (step.published)
+      step.published[index] = token;
+  }
 }
 
 } // namespace sinter::cuda

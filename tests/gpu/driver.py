@@ -83,7 +83,8 @@ class CudaStep(c.Structure):
     _fields_ = [("counts", c.c_uint64), ("tokens", c.c_uint64), ("positions", c.c_uint64), ("slots", c.c_uint64),
                 ("queryStart", c.c_uint64), ("contextLengths", c.c_uint64), ("blockTable", c.c_uint64),
                 ("blockTableStride", c.c_int), ("pad", c.c_int), ("logitRows", c.c_uint64), ("sampling", c.c_uint64),
-                ("history", c.c_uint64), ("bias", c.c_uint64), ("sampled", c.c_uint64)]
+                ("history", c.c_uint64), ("bias", c.c_uint64), ("sampled", c.c_uint64),
+                ("published", c.c_uint64)]
 
 
 class Attribute(c.Structure):

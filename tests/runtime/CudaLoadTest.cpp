@@ -76,7 +76,7 @@ TEST_F(CudaLoadTest, NamesTheKernelThatDoesNotLoad) {
             "kernel layer: cuLibraryGetKernel: CUDA_ERROR_NOT_FOUND (named symbol not found)");
   gpu.failing = "cuFuncSetAttribute";
   EXPECT_THAT(loadError(payload({{"cubins", toy::makeCubins()}}), weights),
-              HasSubstr("kernel layer: cuFuncSetAttribute: "));
+              HasSubstr("kernel embed: cuFuncSetAttribute: "));
   gpu.failing = "cuTensorMapEncodeTiled";
   EXPECT_THAT(loadError(payload({{"cubins", toy::makeCubins()}}), weights),
               HasSubstr("tensor map 0: cuTensorMapEncodeTiled: "));

@@ -29,8 +29,8 @@ TEST(CudaStepLayout, HoldsAStepAndItsPadding) {
   ASSERT_LE(layout.bytes(), sizeof buffer);
   uint64_t used = layout.write(buffer, step, 4);
   auto base = reinterpret_cast<CudaAddress>(buffer);
-  CudaStep body = layout.body(base, {.history = 1, .bias = 2, .sampled = 3});
-  CudaStep head = layout.head(base, {.history = 1, .bias = 2, .sampled = 3});
+  CudaStep body = layout.body(base, {.history = 1, .bias = 2, .sampled = 3, .published = 4});
+  CudaStep head = layout.head(base, {.history = 1, .bias = 2, .sampled = 3, .published = 4});
   EXPECT_THAT(read(body.counts, 3), ElementsAre(4, 2, 2));
   EXPECT_THAT(read(head.counts, 3), ElementsAre(2, 2, 2)) << "rows of a head are those of the logits";
   EXPECT_THAT(read(body.tokens, 6), ElementsAre(11, 12, -1, 21, 0, 0));
@@ -45,6 +45,7 @@ TEST(CudaStepLayout, HoldsAStepAndItsPadding) {
   EXPECT_EQ(head.blockTable, body.blockTable);
   EXPECT_EQ(used, reinterpret_cast<CudaAddress>(body.blockTable + 9) - base) << "ends with the last block";
   EXPECT_EQ(reinterpret_cast<CudaAddress>(body.sampled), 3u);
+  EXPECT_EQ(reinterpret_cast<CudaAddress>(head.published), 4u);
   EXPECT_EQ(static_cast<const void *>(layout.samplings(buffer)), body.sampling);
   EXPECT_LE(reinterpret_cast<const std::byte *>(body.sampling + 3),
             reinterpret_cast<const std::byte *>(body.blockTable));

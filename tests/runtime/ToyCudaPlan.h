@@ -104,7 +104,7 @@ inline void runCudaKernel(const FakeLaunch &launch) {
   } else if (launch.kernel == "sample") {
     for (int row = 0; row < rows; ++row) {
       const float *logits = launch.get<float>(0) + row * vocab;
-      step.sampled[row] = static_cast<int>(std::max_element(logits, logits + vocab) - logits);
+      step.published[row] = step.sampled[row] = static_cast<int>(std::max_element(logits, logits + vocab) - logits);
     }
   }
 }

@@ -35,8 +35,10 @@ enum class CudaFunctionAttribute : int {
   LocalBytes = 3,
   Registers = 4,
   MaxDynamicSharedBytes = 8,
+  PreferredSharedCarveout = 9, ///< percent of a multiprocessor's L1
 };
 
+inline constexpr unsigned cudaHostMapped = 2;        ///< pinned memory that kernels may address as the host does
 inline constexpr unsigned cudaStreamNonBlocking = 1; ///< does not wait for the legacy default stream
 inline constexpr unsigned cudaEventNoTiming = 2;
 inline constexpr unsigned cudaEventRecordExternal = 1; ///< in a capture: the graph records it whenever it runs

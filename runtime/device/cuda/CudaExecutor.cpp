@@ -106,8 +106,10 @@ Result<void> CudaExecutor::allocateSteps() {
     return tl::unexpected(arrays ? tokens.error() : arrays.error());
   stepArrays = std::move(*arrays);
   sampled = std::move(*tokens);
+  if (auto made = published.reserve(driver, 2 * static_cast<uint64_t>(rows) * sizeof(int32_t)); !made)
+    return made;
   for (CudaSlot &slot : slots) {
-    Result<CudaSlot> made = CudaSlot::create(driver, stepBytes, rows);
+    Result<CudaSlot> made = CudaSlot::create(driver, stepBytes);
     if (!made)
       return tl::unexpected(made.error());
     slot = std::move(*made);
@@ -141,7 +143,14 @@ Result<void> CudaExecutor::buildGraphs() {
 
 CudaStepArrays CudaExecutor::othersOf(int64_t step) const {
   CudaAddress lists = listMemory[step % 2].get();
-  return {.history = lists + biasCapacity * sizeof(CudaLogitBias), .bias = lists, .sampled = sampled.get()};
+  return {.history = lists + biasCapacity * sizeof(CudaLogitBias),
+          .bias = lists,
+          .sampled = sampled.get(),
+          .published = reinterpret_cast<CudaAddress>(publishedOf(step))};
+}
+
+int32_t *CudaExecutor::publishedOf(int64_t step) const {
+  return reinterpret_cast<int32_t *>(published.data()) + step % 2 * largestHead(*plan.cuda);
 }
 
 /// Room for so many in both sets. Graphs know the addresses, so that all are built anew when these grow.

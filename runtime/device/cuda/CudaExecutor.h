@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the steps of a plan on a GPU: one upload of the step's arrays, one graph, and the chosen tokens come back.
+// Runs the steps of a plan on a GPU: one upload of the step's arrays, one graph, whose last kernel writes the chosen
+// tokens to memory of the host.
 //
 // Two steps may be under way. The arrays of the next one go up on a stream of their own while the GPU computes: there
 // are two sets of them on the device, in turns, each with graphs of its own. Memory that the host shares with the GPU
@@ -55,6 +56,7 @@ private:
 
   CudaAddress arraysOf(int64_t step) const { return stepArrays.get() + static_cast<uint64_t>(step % 2) * stepBytes; }
   CudaStepArrays othersOf(int64_t step) const;
+  int32_t *publishedOf(int64_t step) const;
   Result<void> reserveLists(uint64_t biases, uint64_t histories);
   Result<void> upload(CudaSlot &slot, const Step &step, std::span<const SampleRow> rows);
   Result<void> uploadLists(CudaSlot &slot);
@@ -78,7 +80,8 @@ private:
   CudaStream main, copies; ///< of the steps, and of what goes up for them
   uint64_t stepBytes = 0;  ///< of one set of step arrays
   CudaMemory stepArrays, sampled;
-  CudaMemory listMemory[2]; ///< of both sets: biases, then histories
+  CudaPinnedBuffer published; ///< tokens of two steps, in turns, as kernels write them
+  CudaMemory listMemory[2];   ///< of both sets: biases, then histories
   uint64_t biasCapacity = 0, historyCapacity = 0;
   std::optional<CudaGraphs> graphs;
   CudaTimedGraph timedGraphs[2];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A step on the GPU: up, through a graph, and back.
+// A step on the GPU: up, through a graph, and back. Nothing that a step leaves is copied unless it is its logits: a
+// copy between two graphs would cost microseconds.
 #include "runtime/device/cuda/CudaExecutor.h"
 #include <algorithm>
 #include <cassert>
@@ -85,10 +86,7 @@ Result<void> CudaExecutor::compute(CudaSlot &slot) {
 
 Result<void> CudaExecutor::download(CudaSlot &slot) {
   Result<void> done;
-  if (slot.numLogits > 0)
-    done = driver.call(driver.cuMemcpyDtoHAsync_v2, slot.tokens.data(), sampled.get(),
-                       static_cast<size_t>(slot.numLogits) * sizeof(int32_t), main.get());
-  if (done && slot.wantLogits) {
+  if (slot.wantLogits) {
     uint64_t bytes = static_cast<uint64_t>(slot.numLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
     done = slot.logits.reserve(driver, bytes);
     if (done)
@@ -109,14 +107,14 @@ Result<StepResult> CudaExecutor::finish() {
     ended = addTimes(slot);
   if (!ended)
     return tl::unexpected(ended.error());
-  auto *tokens = reinterpret_cast<int32_t *>(slot.tokens.data());
-  for (size_t row = 0; row < slot.wanted.size(); ++row)
+  slot.tokens.assign(publishedOf(slot.index), publishedOf(slot.index) + slot.numLogits);
+  for (size_t row = 0; row < slot.tokens.size(); ++row)
     if (!slot.wanted[row])
-      tokens[row] = -1;
-  StepResult result{.tokens = {tokens, slot.wanted.size()}, .logits = {}};
+      slot.tokens[row] = -1;
+  StepResult result{.tokens = slot.tokens, .logits = {}};
   if (slot.wantLogits)
     result.logits = {reinterpret_cast<const float *>(slot.logits.data()),
-                     slot.wanted.size() * static_cast<size_t>(plan.vocabSize)};
+                     slot.tokens.size() * static_cast<size_t>(plan.vocabSize)};
   return result;
 }
 

@@ -20,6 +20,10 @@ Result<CudaFunctionHandle> findFunction(const CudaDriver &driver, const CudaKern
   auto found = driver.call(driver.cuLibraryGetKernel, &handle, library.get(), kernel.name).and_then([&] {
     return driver.call(driver.cuKernelGetFunction, &function, handle);
   });
+  // The same split of every multiprocessor's memory for all: one that must change it first waits until it is idle, and
+  // launches could not overlap.
+  if (found)
+    found = driver.call(driver.cuFuncSetAttribute, function, CudaFunctionAttribute::PreferredSharedCarveout, 100);
   if (found && kernel.dynamicShared > 0)
     found = driver.call(driver.cuFuncSetAttribute, function, CudaFunctionAttribute::MaxDynamicSharedBytes,
                         kernel.dynamicShared);

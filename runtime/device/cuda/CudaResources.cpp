@@ -15,7 +15,7 @@ Result<CudaMemory> allocateCudaMemory(const CudaDriver &driver, uint64_t bytes, 
 
 Result<CudaPinned> allocateCudaPinned(const CudaDriver &driver, uint64_t bytes) {
   void *memory = nullptr;
-  if (auto made = driver.call(driver.cuMemHostAlloc, &memory, std::max<size_t>(bytes, 1), 0u); !made)
+  if (auto made = driver.call(driver.cuMemHostAlloc, &memory, std::max<size_t>(bytes, 1), cudaHostMapped); !made)
     return fail(made.error().message + ": " + formatBytes(bytes) + " of pinned memory");
   return CudaPinned(driver, memory);
 }

@@ -40,7 +40,7 @@ using CudaGraphExec = CudaOwned<CudaGraphExecHandle, &CudaFunctions::cuGraphExec
 
 /// Device memory, 256-byte aligned; never empty. `what` names it in the error: "the KV cache".
 Result<CudaMemory> allocateCudaMemory(const CudaDriver &driver, uint64_t bytes, const char *what);
-/// Memory of the host that the GPU copies from and to by itself.
+/// Memory of the host that the GPU copies from and to by itself, and that kernels find at the same address.
 Result<CudaPinned> allocateCudaPinned(const CudaDriver &driver, uint64_t bytes);
 Result<CudaStream> makeCudaStream(const CudaDriver &driver);
 /// `flags`: 0 for one that can tell times, or cudaEventNoTiming.

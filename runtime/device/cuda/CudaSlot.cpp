@@ -17,12 +17,9 @@ Result<void> CudaPinnedBuffer::reserve(const CudaDriver &driver, uint64_t bytes)
   return {};
 }
 
-Result<CudaSlot> CudaSlot::create(const CudaDriver &driver, uint64_t arrayBytes, int32_t maxLogits) {
+Result<CudaSlot> CudaSlot::create(const CudaDriver &driver, uint64_t arrayBytes) {
   CudaSlot slot;
-  Result<void> reserved = slot.arrays.reserve(driver, arrayBytes).and_then([&] {
-    return slot.tokens.reserve(driver, static_cast<uint64_t>(maxLogits) * sizeof(int32_t));
-  });
-  if (!reserved)
+  if (auto reserved = slot.arrays.reserve(driver, arrayBytes); !reserved)
     return tl::unexpected(reserved.error());
   const std::pair<CudaEvent *, unsigned> events[] = {
       {&slot.uploaded, cudaEventNoTiming}, {&slot.begun, 0}, {&slot.done, 0}};

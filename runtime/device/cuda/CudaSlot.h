@@ -17,8 +17,9 @@ private:
 };
 
 struct CudaSlot {
-  CudaPinnedBuffer arrays, lists;  ///< on their way up: step arrays; biases and histories
-  CudaPinnedBuffer tokens, logits; ///< that came back
+  CudaPinnedBuffer arrays, lists; ///< on their way up: step arrays; biases and histories
+  CudaPinnedBuffer logits;        ///< that came back
+  std::vector<int32_t> tokens;    ///< [S], that it has chosen
   CudaEvent uploaded, begun, done;
 
   // Of the step that is in it.
@@ -30,7 +31,7 @@ struct CudaSlot {
   bool wantLogits = false, timed = false;
   std::vector<char> wanted; ///< [S], whether the row's token is
 
-  static Result<CudaSlot> create(const CudaDriver &driver, uint64_t arrayBytes, int32_t maxLogits);
+  static Result<CudaSlot> create(const CudaDriver &driver, uint64_t arrayBytes);
   void describe(const Step &step, std::span<const SampleRow> rows);
 };
 

@@ -69,7 +69,8 @@ CudaStep CudaStepLayout::body(CudaAddress base, const CudaStepArrays &others) co
           .sampling = pointer<CudaSampling>(base + sampling),
           .history = pointer<CudaTokenCount>(others.history),
           .bias = pointer<CudaLogitBias>(others.bias),
-          .sampled = const_cast<int *>(pointer<int>(others.sampled))};
+          .sampled = const_cast<int *>(pointer<int>(others.sampled)),
+          .published = const_cast<int *>(pointer<int>(others.published))};
 }
 
 CudaStep CudaStepLayout::head(CudaAddress base, const CudaStepArrays &others) const {

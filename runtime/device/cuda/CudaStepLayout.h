@@ -19,7 +19,7 @@ struct CudaStepShape {
 
 /// Addresses of what lies outside the flat buffer.
 struct CudaStepArrays {
-  CudaAddress history, bias, sampled;
+  CudaAddress history, bias, sampled, published;
 };
 
 class CudaStepLayout {
