@@ -26,7 +26,7 @@ class Model:
                 Config(n=self.hidden, k=self.inner, tokens=tokens, epilogue="Residual", **knobs)]
 
     def head(self, tokens, **knobs):
-        return Config(n=self.vocabulary, k=self.hidden, tokens=tokens, norm=True, out="F32", **knobs)
+        return Config(n=self.vocabulary, k=self.hidden, tokens=tokens, norm=True, normWeight=True, out="F32", **knobs)
 
 
 MODELS = [Model("Qwen3-4B", 36, 2560, 9728, 4096, 1024, 151936),

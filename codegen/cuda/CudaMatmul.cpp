@@ -112,7 +112,7 @@ public:
 
   Launch matvec(llvm::ArrayRef<CudaArg> args) {
     auto c = matmulConfig<cuda::MatvecConfig>();
-    c.norm = !m.norm.empty();
+    c.norm = c.normWeight = !m.norm.empty();
     c.eps = c.norm ? float(m.eps) : c.eps;
     return list.launch(m.op, "templates/cuda/matvec.cuh", "matvec", "MatvecConfig", tuned(c, list.options.sms),
                        args.take_front(7));

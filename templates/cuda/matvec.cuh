@@ -7,8 +7,8 @@
 // fixed order: the same input gives the same bits.
 //
 // An emitted kernel is the call, and its launch is what the configuration says. Its arguments:
-//   0 weight, 1 x bf16[tokens, k], 2 y[tokens, n], 3 norm weight f32[k], 4 bias f32[n] (SwiGLU: the gate's),
-//   5 the up projection's bias f32[n], 6 residual[tokens, n]
+//   0 weight, 1 x bf16[tokens, k], 2 y[tokens, n], 3 norm weight f32[k] if normWeight, 4 bias f32[n] (SwiGLU: the
+//   gate's), 5 the up projection's bias f32[n], 6 residual[tokens, n]
 #pragma once
 #include "templates/cuda/matvec_consume.cuh"
 #include "templates/cuda/matvec_finish.cuh"

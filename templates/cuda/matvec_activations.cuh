@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The activations of a matvec on their way to shared memory: the slice of columns that this CTA needs, times the
-// weight of the RMSNorm where there is one, and the sums of their squares.
+// weight of the RMSNorm where one is given, and the sums of their squares.
 //
 // A warp consumes the same blocks of every tile, so it fetches and scales their columns itself and waits for no other
 // warp; and it begins with the first columns while the last are on their way.
@@ -50,6 +50,11 @@ __device__ __forceinline__ u32 activationAddress(u32 shared, int token, int piec
   return shared + P.activations + token * P.activationStride + (piece ^ token % 8) * 16;
 }
 
+__device__ __forceinline__ float squaresOf(u32 pair) {
+  float low = lowBf16(pair), high = highBf16(pair);
+  return low * low + high * high;
+}
+
 /// The activations of a warp: pieces of 16 bytes, spread over its lanes as [blocks at once][token][8 pieces].
 template <MatvecConfig C>
 struct WarpActivations {
@@ -65,7 +70,7 @@ struct WarpActivations {
   /// Calls `each(round, token, piece of the slice, where it lies)` for this lane's pieces of `items`.
   template <typename F>
   __device__ __forceinline__ void each(int begin, int end, F f) const {
-#pragma unroll 1
+#pragma unroll 2
     for (int item = begin; item < end; item += atOnce)
 #pragma unroll
       for (int round = 0; round < rounds; ++round) {
@@ -142,7 +147,7 @@ struct WarpActivations {
       asyncCopyWaitGroup<0>();
     }
     int end = chunk + P.stageChunks < P.chunksPerTile ? chunk + P.stageChunks : P.chunksPerTile;
-    if constexpr (C.norm) {
+    if constexpr (C.normWeight) {
       __syncwarp(); // the norm's weight is fetched by other lanes
       scale(chunk, end);
       if (end == P.chunksPerTile)
@@ -155,19 +160,37 @@ struct WarpActivations {
 private:
   /// x * w for a pair of bfloat16; adds the squares of x.
   __device__ static __forceinline__ u32 scalePair(u32 x, u32 w0, u32 w1, float &squares) {
-    float low = lowBf16(x), high = highBf16(x);
-    squares += low * low + high * high;
-    return toBf16Pair(low * __uint_as_float(w0), high * __uint_as_float(w1));
+    squares += squaresOf(x);
+    return toBf16Pair(lowBf16(x) * __uint_as_float(w0), highBf16(x) * __uint_as_float(w1));
   }
 };
+
+/// The sums of squares of activations that nothing was applied to, by the warps that finish: while others consume.
+template <MatvecConfig C>
+__device__ void sumSquares(char *shared, MatvecSlice slice) {
+  constexpr int parts = planOf(C).squareParts;
+  int thread = int(threadIdx.x) - C.consumers();
+  for (int token = thread / 32 / parts; token < C.tokens; token += C.finishWarps / parts) {
+    float sum = 0;
+    for (int piece = thread % (parts * 32); piece < slice.count * 8; piece += parts * 32) {
+      U32x4 x = loadShared(activationAddress<C>(sharedAddress(shared), token, piece));
+      sum += squaresOf(x.x) + squaresOf(x.y) + squaresOf(x.z) + squaresOf(x.w);
+    }
+#pragma unroll
+    for (int offset = 1; offset < 32; offset *= 2)
+      sum += __shfl_xor_sync(~0u, sum, offset);
+    if (thread % 32 == 0)
+      reinterpret_cast<float *>(shared + planOf(C).squares)[token * parts + thread / 32 % parts] = sum;
+  }
+}
 
 /// The sum of squares of a token over this CTA's slice.
 template <MatvecConfig C>
 __device__ __forceinline__ float sliceSquares(const char *shared, int token) {
-  const float *squares = reinterpret_cast<const float *>(shared + planOf(C).squares) + token * C.warps;
+  const float *squares = reinterpret_cast<const float *>(shared + planOf(C).squares) + token * planOf(C).squareParts;
   float sum = 0;
 #pragma unroll
-  for (int i = 0; i < C.warps; ++i)
+  for (int i = 0; i < planOf(C).squareParts; ++i)
     sum += squares[i];
   return sum;
 }

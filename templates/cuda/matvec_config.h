@@ -20,8 +20,8 @@ enum class MatvecOut : unsigned char { Bf16, F32 };
 constexpr const char *nameOf(MatvecOut o) { return o == MatvecOut::Bf16 ? "MatvecOut::Bf16" : "MatvecOut::F32"; }
 
 /// y[t, i] = epilogue(sum_k x[t, k] * w[i, k] + bias[i]), x bfloat16, w packed by pack_weight.h, sums in float32.
-/// With norm, x stands for x * rsqrt(mean(x^2) + eps) * normWeight: the weight is applied on load (one rounding to
-/// bfloat16), the factor, one a token, to the sums.
+/// With norm, x stands for x * rsqrt(mean(x^2) + eps): the factor, one a token, is applied to the sums. The weight of
+/// an RMSNorm is folded into w, or with normWeight applied to x on load, with one rounding to bfloat16.
 struct MatvecConfig {
   int n = 0; ///< columns of y
   int k = 0; ///< columns of x, a multiple of 8
@@ -29,6 +29,7 @@ struct MatvecConfig {
   MatvecEpilogue epilogue = MatvecEpilogue::None;
   MatvecOut out = MatvecOut::Bf16;
   bool norm = false;
+  bool normWeight = false;
   bool bias = false; ///< for SwiGlu: one of the gate's, one of the up projection's
   float eps = 1e-6f;
 
@@ -66,6 +67,7 @@ struct MatvecConfig {
     v("epilogue", epilogue);
     v("out", out);
     v("norm", norm);
+    v("normWeight", normWeight);
     v("bias", bias);
     v("eps", eps);
     v("split", split);
@@ -102,6 +104,7 @@ struct MatvecPlan {
   int stageChunks;      ///< chunks whose activations are waited for at once
   int activationStride; ///< bytes from token to token
   int tokenGroup;       ///< of the 8 columns of an mma, those that tokens fill: see matvec_consume.cuh
+  int squareParts;      ///< sums of squares of a token, each by a warp
   int parts;            ///< partial sums of an output that a warp leaves: 8 / tokenGroup
   int partialStride;    ///< floats from token to token in them, padded so that a warp's stores meet no bank twice
   int activations, norm, partials, peers, squares, peerSquares, barriers, bytes;
@@ -122,6 +125,7 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   // The few bytes of a few tokens come at once.
   p.stageChunks = c.tokens < 4 ? p.chunksPerTile : ceilDiv(p.chunksPerTile, activationStages);
   p.activationStride = p.sliceBlocks * blockColumns * 2;
+  p.squareParts = c.normWeight ? c.warps : c.tokens == 1 ? c.finishWarps : 1;
   p.tokenGroup = c.tokens <= 2 ? 2 : c.tokens <= 4 ? 4 : 8;
   p.parts = 8 / p.tokenGroup;
   p.partialStride = tileRows * p.parts + (p.parts == 1 ? 4 : p.parts == 2 ? 8 : 0);
@@ -130,10 +134,11 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   at += c.tokens * p.activationStride;
   // The norm's weight is read for the last time before this CTA writes its first sum. Other CTAs may be ahead.
   p.norm = p.partials = at;
-  int partials = 2 * c.warps * c.tokens * p.partialStride * 4, weights = c.norm ? p.sliceBlocks * blockColumns * 4 : 0;
+  int partials = 2 * c.warps * c.tokens * p.partialStride * 4,
+      weights = c.normWeight ? p.sliceBlocks * blockColumns * 4 : 0;
   p.peers = at + (partials > weights ? partials : weights);
   p.squares = p.peers + (c.split > 1 ? 2 * p.groupTiles * c.tokens * tileRows * 4 : 0);
-  p.peerSquares = p.squares + c.tokens * c.warps * 4;
+  p.peerSquares = p.squares + c.tokens * p.squareParts * 4;
   p.barriers = ceilDiv(p.peerSquares + c.split * c.tokens * 4, 16) * 16;
   p.bytes = p.barriers + (2 * c.slots + 6) * 8;
   return p;
@@ -143,7 +148,7 @@ constexpr int MatvecConfig::sharedBytes() const { return planOf(*this).bytes; }
 
 constexpr bool valid(const MatvecConfig &c) {
   bool split = c.split == 1 || c.split == 2 || c.split == 4 || c.split == 8;
-  bool shape = c.n > 0 && c.k > 0 && c.k % 8 == 0 && c.tokens >= 1 && c.tokens <= 16;
+  bool shape = c.n > 0 && c.k > 0 && c.k % 8 == 0 && c.tokens >= 1 && c.tokens <= 16 && (c.norm || !c.normWeight);
   bool ring = c.chunkBlocks > 0 && c.outstanding > 0 && c.outstanding <= c.slots;
   bool team = (c.warps == 4 || c.warps == 8 || c.warps == 16) && c.finishWarps >= 1 && c.finishWarps <= 8 &&
               c.clusters > 0 && c.clusters <= c.tiles();

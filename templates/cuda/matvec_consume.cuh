@@ -109,7 +109,7 @@ __device__ void matvecConsume(MatvecReader<C> reader, const MatvecArgs &args, ch
   constexpr MatvecPlan P = planOf(C);
   u32 base = sharedAddress(shared);
   MatvecSlice slice = sliceOf<C>(range.rank);
-  if constexpr (C.norm)
+  if constexpr (C.normWeight)
     stageNorm<C>(base, args, slice);
   MatvecLane<C> lane(base);
   WarpActivations<C> activations{base, slice};
@@ -123,14 +123,14 @@ __device__ void matvecConsume(MatvecReader<C> reader, const MatvecArgs &args, ch
       if (chunk == ready) {
         ready = activations.makeReady(chunk, reinterpret_cast<float *>(shared + P.squares));
         if (C.norm && ready == P.chunksPerTile)
-          barrierArrive(barriers.squares());
+          barrierArrive(barriers.activations());
       }
       consumeChunk<C>(sums, lane, reader.wait(), chunkBlocks<C>(slice, first), first);
       reader.release(threadIdx.x % 32);
     }
     sums.fold();
-    if constexpr (C.norm) // whose weight other warps may still need, where the sums will be
-      barrierWait(barriers.squares(), 0);
+    if constexpr (C.normWeight) // which other warps may still need, where the sums will be
+      barrierWait(barriers.activations(), 0);
     barrierWait(barriers.empty(), barriers.place.parity ^ 1);
     storePartials<C>(shared, int(barriers.place.slot), sums);
     barrierArrive(barriers.full());

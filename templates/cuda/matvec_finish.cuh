@@ -50,6 +50,16 @@ __device__ __forceinline__ void releaseSums(SumBarriers<C> &barriers) {
   barriers.place.advance();
 }
 
+/// Waits for the activations, and for the sums of their squares.
+template <MatvecConfig C>
+__device__ __forceinline__ void squaresReady(char *shared, SumBarriers<C> &barriers, u32 rank) {
+  barrierWait(barriers.activations(), 0);
+  if constexpr (!C.normWeight) {
+    sumSquares<C>(shared, sliceOf<C>(rank));
+    namedBarrier(2, C.finishers());
+  }
+}
+
 /// Sends this CTA's sums of a group of tiles to those that finish them, and waits for theirs.
 template <MatvecConfig C>
 __device__ __forceinline__ void exchangeSums(char *shared, SumBarriers<C> &barriers, int peerBuffer, int tiles,
@@ -75,7 +85,7 @@ __device__ void matvecFinish(const MatvecArgs &args, char *shared, SumBarriers<C
     int tiles = range.end - first < P.groupTiles ? range.end - first : P.groupTiles;
     FinishGroup<C> group(args, first, tiles, range.rank);
     if (C.norm && first == range.begin)
-      barrierWait(barriers.squares(), 0);
+      squaresReady<C>(shared, barriers, range.rank);
     if constexpr (C.split == 1) {
       if (first == range.begin)
         normFactors<C>(shared, group, factor);

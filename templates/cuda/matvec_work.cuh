@@ -32,7 +32,8 @@ template <MatvecConfig C>
 using MatvecReader = RingReader<C.slots, planOf(C).chunkBlocks * blockBytes>;
 
 /// The barriers between the warps that consume and those that finish. Every thread arrives for what it wrote or read.
-/// They lie as full[2], empty[2] of two buffers of partial sums; sums of squares ready; peers' sums gathered.
+/// They lie as full[2], empty[2] of two buffers of partial sums; activations, or with a norm's weight
+/// sums of their squares, ready; peers' sums gathered.
 template <MatvecConfig C>
 struct SumBarriers {
   static constexpr int count = 6;
@@ -44,12 +45,12 @@ struct SumBarriers {
       barrierInit(barriers + i * 8, C.consumers());
       barrierInit(barriers + (2 + i) * 8, C.finishers());
     }
-    barrierInit(squares(), C.consumers());
+    barrierInit(activations(), C.consumers());
     barrierInit(gathered(), C.split);
   }
   __device__ __forceinline__ u32 full() const { return barriers + place.slot * 8; }
   __device__ __forceinline__ u32 empty() const { return barriers + (2 + place.slot) * 8; }
-  __device__ __forceinline__ u32 squares() const { return barriers + 4 * 8; }
+  __device__ __forceinline__ u32 activations() const { return barriers + 4 * 8; }
   __device__ __forceinline__ u32 gathered() const { return barriers + 5 * 8; } ///< one arrival a CTA of the cluster
 };
 

@@ -18,6 +18,7 @@ class Config:
     epilogue: str = "None"
     out: str = "Bf16"
     norm: bool = False
+    normWeight: bool = False
     bias: bool = False
     eps: float = 1e-6
     split: int = 0
@@ -32,7 +33,8 @@ class Config:
 
     def initializer(self):
         return (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = MatvecEpilogue::{self.epilogue}, "
-                f".out = MatvecOut::{self.out}, .norm = {str(self.norm).lower()}, .bias = {str(self.bias).lower()}, "
+                f".out = MatvecOut::{self.out}, .norm = {str(self.norm).lower()}, "
+                f".normWeight = {str(self.normWeight).lower()}, .bias = {str(self.bias).lower()}, "
                 f".eps = {self.eps}f, .split = {self.split}, .clusters = {self.clusters}, "
                 f".chunkBlocks = {self.chunkBlocks}, .slots = {self.slots}, .outstanding = {self.outstanding}, "
                 f".perSm = {self.perSm}, .warps = {self.warps}, .finishWarps = {self.finishWarps}, "

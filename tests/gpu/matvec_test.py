@@ -16,22 +16,23 @@ from matvec import Config, compile_all, load
 
 GUARD = 64
 TOKENS = (1, 2, 3, 4, 7, 8, 9, 16)
-SMALL = [Config(n=72, k=264, tokens=t, epilogue=e, norm=e == "SwiGlu", bias=t > 1, split=s)
+SMALL = [Config(n=72, k=264, tokens=t, epilogue=e, norm=e != "None", normWeight=t == 3, bias=t > 1, split=s)
          for t, e, s in ((1, "None", 1), (3, "SwiGlu", 2), (9, "Residual", 4))]
 
 
 def configurations():
     for tokens in TOKENS:
         for out in ("Bf16", "F32"):
-            for norm in (False, True):
+            for norm in (0, 1, 2):
                 for epilogue in ("None", "Residual", "SwiGlu"):
-                    yield Config(n=1000, k=1032, tokens=tokens, epilogue=epilogue, out=out, norm=norm,
-                                 bias=norm == (out == "F32"))
+                    yield Config(n=1000, k=1032, tokens=tokens, epilogue=epilogue, out=out, norm=norm > 0,
+                                 normWeight=norm > 1, bias=(norm == 1) == (out == "F32"))
         for split in (1, 2, 4, 8):  # odd slices, empty last chunks, many groups, few tiles
-            yield Config(n=520, k=2088, tokens=tokens, epilogue="SwiGlu", norm=True, bias=True, split=split,
-                         clusters=3)
+            yield Config(n=520, k=2088, tokens=tokens, epilogue="SwiGlu", norm=True, normWeight=split < 4, bias=True,
+                         split=split, clusters=3)
             yield Config(n=2568, k=520, tokens=tokens, epilogue="Residual", split=split, chunkBlocks=2, clusters=7)
-            yield Config(n=17, k=520, tokens=tokens, out="F32", norm=True, split=split, chunkBlocks=3)
+            yield Config(n=17, k=520, tokens=tokens, out="F32", norm=True, normWeight=split > 2, split=split,
+                         chunkBlocks=3)
         yield Config(n=1024, k=2048, tokens=tokens, epilogue="Residual", warps=16)
         yield Config(n=960, k=576, tokens=tokens, norm=True, warps=4, triggerAtEntry=False)
         yield Config(n=8, k=8, tokens=tokens)
@@ -59,7 +60,7 @@ class Case:
         pair = c.epilogue == "SwiGlu"
         weights = [to_bf16(rng.standard_normal((c.n, c.k), np.float32) / np.sqrt(c.k)) for _ in range(1 + pair)]
         self.x = to_bf16(rng.standard_normal((c.tokens, c.k), np.float32) * 3)
-        self.norm = rng.uniform(0.5, 2, c.k).astype(np.float32) if c.norm else None
+        self.norm = rng.uniform(0.5, 2, c.k).astype(np.float32) if c.normWeight else None
         self.bias, self.up_bias = (rng.standard_normal(c.n, np.float32) if c.bias else None for _ in range(2))
         residual = rng.standard_normal((c.tokens, c.n), np.float32)
         self.residual = residual if c.out == "F32" else to_bf16(residual)
@@ -72,7 +73,9 @@ class Case:
     def evaluate(self, weights):
         c, x = self.config, from_bf16(self.x).astype(np.float64)
         if c.norm:
-            x = x / np.sqrt((x * x).mean(-1, keepdims=True) + c.eps) * self.norm.astype(np.float64)
+            x = x / np.sqrt((x * x).mean(-1, keepdims=True) + c.eps)
+        if c.normWeight:
+            x = x * self.norm.astype(np.float64)
         y = x @ weights[0].T + (self.bias if c.bias else 0)
         if c.epilogue == "SwiGlu":
             y = y / (1 + np.exp(-y)) * (x @ weights[1].T + (self.up_bias if c.bias else 0))
