@@ -30,6 +30,7 @@ void addRunCommand(CLI::App &app, Action &chosen);
 void addChatCommand(CLI::App &app, Action &chosen);
 void addBenchCommand(CLI::App &app, Action &chosen);
 void addEvalCommand(CLI::App &app, Action &chosen);
+void addSoakCommand(CLI::App &app, Action &chosen);
 void addTokenizeCommand(CLI::App &app, Action &chosen);
 void addInfoCommand(CLI::App &app, Action &chosen);
 

@@ -9,8 +9,8 @@ namespace sinter::rt {
 namespace {
 
 /// The subcommands, in the order of usage.
-constexpr void (*addCommands[])(CLI::App &, Action &) = {addRunCommand,  addChatCommand,     addBenchCommand,
-                                                         addEvalCommand, addTokenizeCommand, addInfoCommand};
+constexpr void (*addCommands[])(CLI::App &, Action &) = {
+    addRunCommand, addChatCommand, addBenchCommand, addEvalCommand, addSoakCommand, addTokenizeCommand, addInfoCommand};
 
 std::string describe(const Plan &plan) {
   return std::string(plan.model) + ", compiled by Sinter for " + plan.target + ": " + formatBytes(plan.weightsBytes) +

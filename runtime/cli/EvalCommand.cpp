@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // eval: perplexity of a text, or the logits of every position of given tokens.
 #include "runtime/cli/Command.h"
+#include "runtime/cli/EvalLogits.h"
 #include "runtime/cli/Flags.h"
-#include "runtime/cli/LogitsFile.h"
 #include "runtime/cli/Perplexity.h"
 #include "runtime/cli/TokenIds.h"
 #include "runtime/support/Format.h"
@@ -15,9 +15,10 @@ namespace {
 
 struct EvalFlags {
   DeviceFlags device;
-  std::string text, tokenIds, logits;
+  EvalLogitsOptions logits;
+  std::string text, tokenIds;
   int32_t context = 0, stride = 0;
-  bool decode = false, asJson = false;
+  bool asJson = false;
 };
 
 Result<std::vector<int32_t>> readTokens(const EvalFlags &flags, Model &model) {
@@ -63,36 +64,14 @@ Result<int> evalPerplexity(const EvalFlags &flags, std::span<const int32_t> toke
   return exitOk;
 }
 
-Result<int> writeLogits(const EvalFlags &flags, std::vector<int32_t> tokens, Engine &engine, const Plan &plan) {
-  Result<LogitsFile> file = LogitsFile::create(flags.logits, static_cast<int64_t>(tokens.size()), plan.vocabSize);
-  if (!file)
-    return tl::unexpected(file.error());
-  ProgressBar progress("evaluating", tokens.size());
-  Request request;
-  request.prompt = std::move(tokens);
-  request.maxTokens = 0;
-  request.maxChunk = flags.decode ? 1 : 0;
-  request.onLogits = [&](int32_t, std::span<const float> logits) {
-    file->append(logits);
-    progress.advance(1);
-  };
-  std::string error;
-  request.onFinish = [&error](const Completion &done) { error = done.error; };
-  if (Result<RequestId> id = engine.submit(std::move(request)); !id)
-    return tl::unexpected(id.error());
-  engine.runUntilIdle();
-  if (!error.empty())
-    return fail(error);
-  if (Result<void> done = file->commit(); !done)
-    return tl::unexpected(done.error());
-  return exitOk;
-}
-
 Result<int> eval(const EvalFlags &flags, Model &model, Console &console) {
   if (flags.text.empty() == flags.tokenIds.empty())
     return fail("eval takes --text FILE or --token-ids FILE");
-  if (flags.decode && flags.logits.empty())
-    return fail("--decode goes with --logits");
+  if (flags.logits.path.empty() && (flags.logits.decode || flags.logits.from || flags.logits.beside))
+    return fail(std::string(flags.logits.decode ? "--decode"
+                            : flags.logits.from ? "--from"
+                                                : "--beside") +
+                " goes with --logits");
   Result<std::vector<int32_t>> tokens = readTokens(flags, model);
   if (!tokens)
     return tl::unexpected(tokens.error());
@@ -102,9 +81,26 @@ Result<int> eval(const EvalFlags &flags, Model &model, Console &console) {
   EngineOptions options;
   options.sharePrefixes = false;
   Engine engine(**executor, options);
-  if (flags.logits.empty())
+  if (flags.logits.path.empty())
     return evalPerplexity(flags, *tokens, engine, console);
-  return writeLogits(flags, std::move(*tokens), engine, model.plan());
+  Result<void> written = writeLogits(flags.logits, std::move(*tokens), engine, model.plan().vocabSize);
+  return written ? Result<int>(exitOk) : tl::unexpected(written.error());
+}
+
+void addLogitsFlags(CLI::App &command, EvalLogitsOptions &flags) {
+  command
+      .add_option("--logits", flags.path,
+                  "Write the logits of every position instead: safetensors, float32 'logits' [tokens, vocabulary]")
+      ->option_text("OUT");
+  command.add_flag("--decode", flags.decode, "Compute them one token at a time instead of as a prompt");
+  command
+      .add_option("--from", flags.from,
+                  "Compute the first N tokens as a prompt, and write the logits of the last of them and those after it")
+      ->check(CLI::Range(1, INT32_MAX))
+      ->option_text("N");
+  command.add_option("--beside", flags.beside, "Compute N random requests in the same steps")
+      ->check(CLI::Range(1, INT32_MAX))
+      ->option_text("N");
 }
 
 } // namespace
@@ -119,11 +115,7 @@ void addEvalCommand(CLI::App &app, Action &chosen) {
                    "The same of token ids: a JSON array, or separated by white space or commas")
       ->option_text("FILE")
       ->excludes(text);
-  command
-      ->add_option("--logits", flags->logits,
-                   "Write the logits of every position instead: safetensors, float32 'logits' [tokens, vocabulary]")
-      ->option_text("OUT");
-  command->add_flag("--decode", flags->decode, "Compute them one token at a time instead of as a prompt");
+  addLogitsFlags(*command, flags->logits);
   command->add_option("--ctx", flags->context, "Tokens of a window; default: 2048, or what the model has")
       ->check(CLI::Range(2, INT32_MAX))
       ->option_text("N");

@@ -40,10 +40,9 @@ json::array toJson(const std::vector<TokenLogprobs> &logprobs) {
 
 std::string toJson(const Completion &completion, bool hasText) {
   const Timings &timings = completion.timings;
-  json::object object{{"token_ids", json::value_from(completion.tokens)},
-                      {"text", nullptr},
-                      {"finish_reason", name(completion.reason)},
-                      {"prompt_tokens", completion.promptTokens}};
+  json::object object{{"token_ids", json::value_from(completion.tokens)}, {"text", nullptr},
+                      {"finish_reason", name(completion.reason)},         {"prompt_tokens", completion.promptTokens},
+                      {"cached_tokens", completion.cachedTokens},         {"preemptions", completion.preemptions}};
   if (hasText)
     object["text"] = completion.text;
   if (!completion.logprobs.empty())

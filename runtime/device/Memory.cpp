@@ -51,12 +51,21 @@ Result<Memory> Memory::allocate(uint64_t size, Pages pages, const char *what) {
   return memory;
 }
 
-uint64_t peakResidentBytes() {
+namespace {
+
+/// A line of /proc/self/status that counts KiB; 0 where there is none.
+uint64_t bytesOfStatus(std::string_view name) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
-    if (line.starts_with("VmHWM:"))
-      return std::stoull(line.substr(6)) * 1024;
+    if (line.starts_with(name))
+      return std::stoull(line.substr(name.size())) * 1024;
   return 0;
 }
+
+} // namespace
+
+uint64_t residentBytes() { return bytesOfStatus("VmRSS:"); }
+
+uint64_t peakResidentBytes() { return bytesOfStatus("VmHWM:"); }
 
 } // namespace sinter::rt

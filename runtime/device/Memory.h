@@ -29,6 +29,9 @@ private:
   uint64_t bytes = 0;
 };
 
+/// The memory that this process has resident, in bytes.
+uint64_t residentBytes();
+
 /// The most memory that this process has had resident, in bytes (VmHWM).
 uint64_t peakResidentBytes();
 

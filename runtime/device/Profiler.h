@@ -2,6 +2,7 @@
 // What bench asks a device beyond running steps: what its kernels cost, and how fast it could be.
 #pragma once
 #include "runtime/device/Executor.h"
+#include "runtime/device/Memory.h"
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ public:
   virtual double peakFlops() const { return 0; }
   /// Seconds that the device has worked on steps; nothing where it is the host itself.
   virtual std::optional<double> busySeconds() const { return std::nullopt; }
+  /// Bytes of its memory that are in use: of a GPU by all its processes, of the host by this one.
+  virtual Result<uint64_t> usedBytes() { return residentBytes(); }
   /// Nothing where the weights are used where they are.
   virtual Result<std::optional<UploadReport>> upload() { return std::nullopt; }
 };

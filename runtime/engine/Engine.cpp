@@ -41,6 +41,9 @@ Result<void> Engine::check(const Request &request) const {
     if (int32_t token = request.prompt[i]; token < 0 || token >= limits.vocabSize)
       return fail("token " + std::to_string(i) + " of the prompt is " + std::to_string(token) + ", expected 0 to " +
                   std::to_string(limits.vocabSize - 1));
+  if (request.logitsFrom < 0 || static_cast<size_t>(request.logitsFrom) >= request.prompt.size())
+    return fail("logits are wanted from position " + std::to_string(request.logitsFrom) + ", the prompt has " +
+                std::to_string(request.prompt.size()) + " tokens");
   if (request.maxTokens < 0)
     return fail("max-tokens is " + std::to_string(request.maxTokens) + ", expected 0 or more");
   if (request.prompt.size() + std::min(request.maxTokens, 1) > static_cast<size_t>(lengthLimit))
@@ -202,7 +205,7 @@ void Engine::deliverLogits(Sequence &sequence, const Slice &slice, std::span<con
   size_t vocab = executor.limits().vocabSize;
   for (int32_t i = 0; i < slice.logits && !sequence.cancelRequested; ++i) {
     int32_t position = slice.start + slice.count - slice.logits + i;
-    sequence.logitsDelivered = position + 1;
+    sequence.nextLogits = position + 1;
     sequence.request.onLogits(position, logits.subspan(i * vocab, vocab));
   }
 }

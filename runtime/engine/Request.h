@@ -72,10 +72,12 @@ struct Request {
   std::vector<std::string> stopStrings;   ///< need a decoder
   std::unique_ptr<StreamDecoder> decoder; ///< null: no text, token ids only
 
-  /// Set: called with the logits [vocab] of every position of prompt and output that is computed, once and in order.
-  /// The prompt is then computed in full, without the prefix cache.
+  /// Set: called with the logits [vocab] of every position of prompt and output from `logitsFrom` on, once and in
+  /// order. The prompt is then computed in full, without the prefix cache.
   std::function<void(int32_t position, std::span<const float> logits)> onLogits;
-  int32_t maxChunk = 0; ///< prompt tokens a step at most, 0: what the budget allows. 1 takes the prompt one by one
+  int32_t logitsFrom = 0; ///< a position of the prompt
+  int32_t maxChunk = 0;   ///< prompt tokens a step at most, 0: what the budget allows. 1 takes the prompt one by one
+  int32_t chunkFrom = 0;  ///< the position from which maxChunk holds; no step goes across it
 
   std::function<void(const TokenEvent &)> onToken;
   std::function<void(const Completion &)> onFinish;

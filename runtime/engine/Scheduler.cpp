@@ -101,9 +101,9 @@ bool Scheduler::admit(Sequence &sequence) {
 bool Scheduler::addSlice(Sequence &sequence) {
   int32_t start = sequence.numComputed, count = std::min(sequence.remaining(), tokenBudget), logits = 0;
   if (sequence.request.maxChunk > 0)
-    count = std::min(count, sequence.request.maxChunk);
+    count = std::min(count, sequence.chunkAt(start));
   if (sequence.wantsAllLogits()) {
-    int32_t firstWanted = std::max(start, sequence.logitsDelivered);
+    int32_t firstWanted = std::max(start, sequence.nextLogits);
     count = std::min(count, firstWanted - start + logitBudget);
     logits = std::max(0, start + count - firstWanted);
   } else if (start + count == sequence.plannedLength() && sequence.request.maxTokens > 0) {

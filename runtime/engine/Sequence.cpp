@@ -25,6 +25,7 @@ Sequence::Sequence(RequestId id, Request theRequest, int32_t maxLength, uint64_t
     : id(id), request(std::move(theRequest)), tokens(request.prompt),
       promptLength(static_cast<int32_t>(request.prompt.size())), maxLength(maxLength), seed(seed),
       stops(request.stopStrings), arrival(Clock::now()) {
+  nextLogits = request.logitsFrom;
   completion.id = id;
   completion.promptTokens = promptLength;
   if (request.sampling.penalizes())

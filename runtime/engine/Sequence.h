@@ -30,11 +30,11 @@ struct Sequence {
   const uint64_t seed;
 
   BlockTable table;
-  int32_t numComputed = 0;     ///< tokens whose keys and values are in the cache once the steps in flight have run
-  int32_t numInFlight = 0;     ///< steps that it is part of, started and not finished
-  int32_t numPending = 0;      ///< tokens that these choose: they follow `tokens`, and are not known yet
-  int32_t pendingRow = 0;      ///< of the last of these, among its step's rows of logits
-  int32_t logitsDelivered = 0; ///< positions handed to Request::onLogits; not again after a preemption
+  int32_t numComputed = 0; ///< tokens whose keys and values are in the cache once the steps in flight have run
+  int32_t numInFlight = 0; ///< steps that it is part of, started and not finished
+  int32_t numPending = 0;  ///< tokens that these choose: they follow `tokens`, and are not known yet
+  int32_t pendingRow = 0;  ///< of the last of these, among its step's rows of logits
+  int32_t nextLogits = 0;  ///< the next position for Request::onLogits; not back after a preemption
   bool cancelRequested = false;
   bool scheduledBefore = false;
 
@@ -48,6 +48,10 @@ struct Sequence {
   bool wantsLogits() const { return wantsAllLogits() || request.sampling.logprobs; }
   /// The host has to see what a step chose for it before it can be part of the next.
   bool needsHost() const { return wantsLogits() || request.sampling.editsLogits(); }
+  /// Tokens from `position` on that its own limit allows in a step.
+  int32_t chunkAt(int32_t position) const {
+    return position < request.chunkFrom ? request.chunkFrom - position : request.maxChunk;
+  }
   int32_t length() const { return static_cast<int32_t>(tokens.size()); }
   int32_t numOutput() const { return length() - promptLength; }
   int32_t plannedLength() const { return length() + numPending; }

@@ -34,9 +34,9 @@ def call(command, **options):
     return done.stdout.decode()
 
 
-def compile_model(sinter, model, executable, *flags, **options):
-    """`sinter compile` of a model to an executable for this machine's CPU."""
-    call([sinter, "compile", model, "-o", executable, "--target", "cpu", *flags], **options)
+def compile_model(sinter, model, executable, *flags, target="cpu", **options):
+    """`sinter compile` of a model to an executable, for this machine's CPU if nothing else is said."""
+    call([sinter, "compile", model, "-o", executable, "--target", target, *flags], **options)
     return Path(executable)
 
 

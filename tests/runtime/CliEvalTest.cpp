@@ -66,6 +66,31 @@ TEST_F(CliEvalTest, LogitsOfEveryPositionBothWays) {
   }
 }
 
+TEST_F(CliEvalTest, LogitsFromTheEndOfAPromptOnAmongOthers) {
+  Ids tokens;
+  for (int32_t i = 0; i < 50; ++i)
+    tokens.push_back(i * 13 % toy::vocab);
+  std::ofstream(inDirectory("ids.json")) << json::serialize(json::value_from(tokens));
+  std::vector<std::string> arguments = {
+      "eval", "--token-ids", inDirectory("ids.json"), "--logits", inDirectory("out"), "--from", "40"};
+  for (const char *more : {"", "--decode", "--beside=3"}) {
+    if (*more)
+      arguments.push_back(more);
+    Outcome got = call(arguments);
+    ASSERT_EQ(got.code, 0) << got.err;
+    std::string file = *readWholeFile(inDirectory("out"));
+    ASSERT_NE(file.find("[11,97]"), std::string::npos);
+    std::vector<float> logits(11 * 97);
+    std::memcpy(logits.data(), file.data() + file.size() - logits.size() * 4, logits.size() * 4);
+    for (ptrdiff_t t = 0; t < 11; ++t) {
+      std::vector<double> row = referenceLogits(Ids(tokens.begin(), tokens.begin() + 40 + t));
+      for (ptrdiff_t v = 0; v < 97; ++v)
+        ASSERT_FLOAT_EQ(logits[static_cast<size_t>(t * 97 + v)], static_cast<float>(row[static_cast<size_t>(v)]))
+            << t << ' ' << v << ' ' << more;
+    }
+  }
+}
+
 TEST_F(CliEvalTest, PerplexityIsThatOfTheWindows) {
   std::string text =
       "The quick brown fox jumps over the lazy dog, twice; then it sleeps. And that is the end of it, for now.";
@@ -120,6 +145,8 @@ TEST_F(CliEvalTest, WrongUseIsOneLineAndLeavesNothingBehind) {
   } cases[] = {
       {{"eval"}, "eval takes --text FILE or --token-ids FILE"},
       {{"eval", "--token-ids", "ids", "--decode"}, "--decode goes with --logits"},
+      {{"eval", "--token-ids", "ids", "--from", "2"}, "--from goes with --logits"},
+      {{"eval", "--token-ids", "ids", "--from", "5", "--logits", "out"}, "--from is 5, there are 4 tokens"},
       {{"eval", "--token-ids", "ids", "--ctx", "65"}, "--ctx is 65, expected 2 to 64"},
       {{"eval", "--token-ids", "ids", "--ctx", "8", "--stride", "9"}, "--stride is 9, expected at most --ctx, 8"},
       {{"eval", "--token-ids", "many"}, "token id 1: expected a number, found '1111"},
@@ -244,12 +271,19 @@ TEST_F(CliEvalTest, UsageSpeaksOfTheModelAndEveryCommandHasHelp) {
   EXPECT_THAT(usage.out,
               StartsWith("toy, compiled by Sinter for cpu:test: 452 B of weights, up to 64 tokens a sequence"));
   EXPECT_EQ(call({"--help"}).out, usage.out);
-  for (const char *command : {"run", "chat", "bench", "eval", "tokenize", "info"}) {
+  for (const char *command : {"run", "chat", "bench", "eval", "soak", "tokenize", "info"}) {
     EXPECT_THAT(usage.out, HasSubstr(std::string("\n  ") + command));
     Outcome help = call({command, "--help"});
     EXPECT_EQ(help.code, 0);
     EXPECT_THAT(help.out, HasSubstr("Usage: toy " + std::string(command)));
   }
+}
+
+TEST_F(CliEvalTest, SoakLosesNothing) {
+  Outcome got = call({"soak", "--steps", "600", "--threads", "2", "--kv-memory", "1KiB"});
+  ASSERT_EQ(got.code, 0) << got.err;
+  EXPECT_THAT(got.out, HasSubstr("none lost\nmemory "));
+  EXPECT_EQ(got.out.find(" 0 preemptions"), std::string::npos) << got.out;
 }
 
 TEST_F(CliEvalTest, WeightsInAFileOfTheirOwn) {

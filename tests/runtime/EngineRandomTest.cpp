@@ -112,14 +112,15 @@ TEST_P(RandomSchedule, KeepsEveryInvariantAndEveryAnswer) {
   std::map<RequestId, Sent> sent;
   auto submitOne = [&] {
     Request request = randomRequest(engine.maxLength());
-    Sent one{copyOf(request), {}};
     RequestId id = sent.size() + 1;
+    sent[id] = {copyOf(request), {}};
     request.onFinish = [&sent, id](const Completion &done) { sent[id].done = done; };
-    if (random() % 12 == 0)
+    if (random() % 12 == 0) {
+      sent[id].nextPosition = request.logitsFrom = static_cast<int32_t>(random() % request.prompt.size());
       request.onLogits = [&sent, id](int32_t position, std::span<const float>) {
         EXPECT_EQ(position, sent[id].nextPosition++) << "every position once, preempted or not";
       };
-    sent[id] = std::move(one);
+    }
     ASSERT_EQ(engine.submit(std::move(request)).value_or(0), id);
   };
   for (int32_t step = 0; step < kSteps || !engine.idle(); ++step) {

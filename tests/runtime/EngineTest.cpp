@@ -164,6 +164,35 @@ TEST(Engine, LogitsOfEveryPosition) {
   }
 }
 
+TEST(Engine, LogitsFromAPositionOnAfterOneChunk) {
+  ExecutorLimits limits = kLimits;
+  limits.maxStepLogits = 2;
+  FakeExecutor model(limits);
+  Engine engine(model);
+  std::vector<int32_t> prompt = {7, 1, 2, 3, 5, 6, 8, 9, 4, 3};
+  for (int32_t chunk : {0, 1}) {
+    int64_t before = model.steps;
+    Request request = requestOf(prompt, 0);
+    request.logitsFrom = 5;
+    request.maxChunk = chunk;
+    request.chunkFrom = 6;
+    int32_t next = 5;
+    request.onLogits = [&](int32_t position, std::span<const float> logits) {
+      EXPECT_EQ(position, next++);
+      std::vector<float> expected(logits.size());
+      model.answer(FakeExecutor::hashOf({prompt.begin(), prompt.begin() + position + 1}), expected);
+      EXPECT_TRUE(std::ranges::equal(logits, expected)) << "position " << position;
+    };
+    run(engine, std::move(request));
+    EXPECT_EQ(next, 10);
+    EXPECT_EQ(model.steps - before, chunk == 1 ? 5 : 3); // two rows of logits a step
+  }
+  Request request = requestOf(prompt, 0);
+  request.logitsFrom = 10;
+  EXPECT_EQ(engine.submit(std::move(request)).error().message,
+            "logits are wanted from position 10, the prompt has 10 tokens");
+}
+
 TEST(Engine, DrawsDependOnTheSeedAlone) {
   auto request = [] {
     Request request = requestOf({4, 5, 6}, 20);

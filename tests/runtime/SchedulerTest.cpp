@@ -180,7 +180,7 @@ TEST(Scheduler, AllLogitsAreLimitedByTheirBudget) {
   slow.maxChunk = 1;
   bench.add(2, std::move(slow));
   EXPECT_EQ(bench.run(), "1:0+4**** 2:0+1");
-  bench.sequences[0]->logitsDelivered = 6;
+  bench.sequences[0]->nextLogits = 6;
   EXPECT_EQ(bench.run(), "2:1+1* 1:4+5***") << "logits that were delivered before a preemption are not made again";
 }
 

@@ -17,6 +17,14 @@ double cudaPeakFlops(const CudaDeviceFacts &facts) {
   return 0;
 }
 
+Result<uint64_t> CudaProfiler::usedBytes() {
+  const CudaDriver &driver = executor.device().driver();
+  size_t freeBytes = 0, totalBytes = 0;
+  if (auto read = driver.call(driver.cuMemGetInfo_v2, &freeBytes, &totalBytes); !read)
+    return tl::unexpected(read.error());
+  return totalBytes - freeBytes;
+}
+
 Result<std::optional<UploadReport>> CudaProfiler::upload() {
   Result<double> link = measureCudaLink(executor.device());
   if (!link)

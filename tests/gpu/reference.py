@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What transformers makes of a config: random weights on disk, and logits in bfloat16 and float32 on the GPU."""
+import gc
+
+import torch
+
+
+class Reference:
+    """A model of transformers with random weights: everything as it initializes it, but norms that are not all one."""
+
+    def __init__(self, config_file, seed):
+        from transformers import AutoConfig, AutoModelForCausalLM
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.manual_seed(seed)
+        config = AutoConfig.from_pretrained(config_file)
+        config._attn_implementation = "sdpa"
+        with torch.device("cuda"):
+            self.model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+            for name, parameter in self.model.named_parameters():
+                if "norm" in name:
+                    parameter.data.copy_(1 + 0.1 * torch.randn(parameter.shape))
+        self.vocab_size = config.vocab_size
+        self.bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
+
+    def save(self, folder):
+        self.model.save_pretrained(folder, max_shard_size="4GB")
+
+    def ids(self, count):
+        return torch.randint(self.vocab_size, (count,), device="cuda")
+
+    def logits(self, ids, rows):
+        """The rows of logits of one pass over all ids: float32 [len(rows), vocab]."""
+        with torch.no_grad():
+            hidden = self.model.model(ids[None], use_cache=False).last_hidden_state[0, rows]
+            return self.model.lm_head(hidden).float()
+
+    def both_logits(self, ids, rows):
+        """In bfloat16, then in float32, in which the model stays."""
+        narrow = self.logits(ids, rows)
+        self.model.float()
+        return narrow, self.logits(ids, rows)
+
+    def close(self):
+        self.model = None
+        gc.collect()
+        torch.cuda.empty_cache()
