@@ -39,8 +39,8 @@ void CudaListBuilder::placeScratch(const Graph &graph) {
 }
 
 Expected<CudaArg> CudaListBuilder::weight(WeightItem::Layout layout, llvm::ArrayRef<const Value *> values,
-                                          double *bytes) {
-  TRY_ASSIGN(index, plan.weights.add(layout, values));
+                                          double *bytes, const Value *columnScale) {
+  TRY_ASSIGN(index, plan.weights.add(layout, values, columnScale));
   if (bytes)
     *bytes += double(plan.weights[index].size);
   return CudaArg{CudaArgKind::Weight, plan.weights[index].offset};

@@ -27,7 +27,7 @@ public:
 
   /// An item of the weights; its size is added to `bytes`.
   llvm::Expected<rt::CudaArg> weight(WeightItem::Layout layout, llvm::ArrayRef<const Value *> values,
-                                     double *bytes = nullptr);
+                                     double *bytes = nullptr, const Value *columnScale = nullptr);
   /// Row vectors as float32, one after another; Null for none.
   llvm::Expected<rt::CudaArg> vectors(llvm::ArrayRef<const Value *> values);
   llvm::Expected<rt::CudaArg> vectors(const NamedOperands &operands);
@@ -74,8 +74,8 @@ private:
 llvm::Error selectMatmul(CudaListBuilder &list, const Linear &op);
 llvm::Error selectMatmul(CudaListBuilder &list, const SwigluLinear &op);
 llvm::Error selectAttention(CudaListBuilder &list, const RopeAttention &op);
-/// rms_norm of x to `out`, on behalf of `op`.
-llvm::Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value &weight, double eps,
+/// rms_norm of x to `out`, on behalf of `op`; `weight` null: it is folded into what reads `out`.
+llvm::Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value *weight, double eps,
                        rt::CudaArg out);
 
 } // namespace sinter

@@ -46,7 +46,7 @@ struct MatmulOp {
 
 class MatmulSelector {
 public:
-  MatmulSelector(CudaListBuilder &list, const MatmulOp &m) : list(list), m(m) {}
+  MatmulSelector(CudaListBuilder &list, const MatmulOp &m) : list(list), m(m), folds(canFold(m)) {}
 
   Error checkShape() const {
     for (const Value *w : m.weights)
@@ -61,23 +61,41 @@ public:
   Error run() {
     TRY(checkShape());
     double weightBytes = 0;
-    TRY_ASSIGN(stream, list.weight(m.swiglu ? Layout::SwigluAtoms : Layout::Atoms, m.weights, &weightBytes));
-    bool normsItself = list.rows <= streamedRows;
+    const Value *foldedNorm = folds ? &m.norm[0] : nullptr;
+    TRY_ASSIGN(stream,
+               list.weight(m.swiglu ? Layout::SwigluAtoms : Layout::Atoms, m.weights, &weightBytes, foldedNorm));
     CudaArg args[11] = {stream, list.value(m.x), list.value(m.op.result())};
-    if (!m.norm.empty() && normsItself) {
-      TRY_ASSIGN(weights, list.vectors(m.norm));
-      args[3] = weights;
-    } else if (!m.norm.empty()) {
-      TRY(selectNorm(list, m.op, m.x, m.norm[0], m.eps, list.scratch()));
-      args[1] = list.scratch();
-    }
+    if (!m.norm.empty())
+      TRY(norm(args));
     TRY(biases(args));
     if (m.residual)
       args[6] = list.value(*m.residual);
-    TRY_ASSIGN(l, normsItself && list.native ? matvec(args) : list.native ? tiled(args) : portable(args, normsItself));
+    TRY_ASSIGN(l, list.native ? streams() ? matvec(args) : tiled(args) : portable(args));
     l->weightBytes = weightBytes;
     l->rowBytes = double(rowBytesOf(m.x) + rowBytesOf(m.op.result()) + (m.residual ? rowBytesOf(*m.residual) : 0));
     l->rowFlops = 2.0 * m.k() * double(m.n()) * (m.swiglu ? 2 : 1);
+    return Error::success();
+  }
+
+private:
+  /// A norm's weight can be folded into weights that nothing else reads; a table that is also the embedding cannot.
+  static bool canFold(const MatmulOp &m) {
+    return !m.norm.empty() && llvm::all_of(m.weights, [](const Value *w) { return w->hasOneUse(); });
+  }
+  bool streams() const { return list.rows <= streamedRows; }
+  /// The kernel takes the norm in; else it has a launch of its own before.
+  bool normsItself() const { return streams(); }
+
+  Error norm(CudaArg *args) {
+    const Value *weight = folds ? nullptr : &m.norm[0];
+    if (!normsItself()) {
+      args[1] = list.scratch();
+      return selectNorm(list, m.op, m.x, weight, m.eps, list.scratch());
+    }
+    if (weight) {
+      TRY_ASSIGN(vector, list.vectors({weight}));
+      args[3] = vector;
+    }
     return Error::success();
   }
 
@@ -112,7 +130,8 @@ public:
 
   Launch matvec(llvm::ArrayRef<CudaArg> args) {
     auto c = matmulConfig<cuda::MatvecConfig>();
-    c.norm = c.normWeight = !m.norm.empty();
+    c.norm = !m.norm.empty();
+    c.normWeight = c.norm && !folds;
     c.eps = c.norm ? float(m.eps) : c.eps;
     return list.launch(m.op, "templates/cuda/matvec.cuh", "matvec", "MatvecConfig", tuned(c, list.options.sms),
                        args.take_front(7));
@@ -127,9 +146,10 @@ public:
     return list.launch(m.op, "templates/cuda/matmul.cuh", "matmul", "MatmulConfig", c, args);
   }
 
-  Launch portable(llvm::ArrayRef<CudaArg> args, bool norms) {
+  Launch portable(llvm::ArrayRef<CudaArg> args) {
     auto c = matmulConfig<cuda::MatmulMmaConfig>();
-    c.norm = norms && !m.norm.empty();
+    c.norm = normsItself() && !m.norm.empty();
+    c.normWeight = c.norm && !folds;
     c.eps = c.norm ? float(m.eps) : c.eps;
     c.sharedLimit = list.options.arch->maxSharedBytes;
     c.sms = list.options.sms;
@@ -139,6 +159,7 @@ public:
 
   CudaListBuilder &list;
   const MatmulOp m;
+  const bool folds; ///< the norm's weight is in the packed weights
 };
 
 } // namespace

@@ -14,14 +14,15 @@ using llvm::Error;
 using rt::CudaArg;
 using rt::CudaArgKind;
 
-Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value &weight, double eps, CudaArg out) {
+Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value *weight, double eps, CudaArg out) {
   cuda::RmsNormConfig config;
   config.hidden = int(columnsOf(x));
   config.eps = float(eps);
   config.rows = list.rowCount();
+  config.weighted = weight != nullptr;
   config.maxRows = list.smallRows();
   config.sms = list.options.sms;
-  TRY_ASSIGN(weights, list.vectors({&weight}));
+  TRY_ASSIGN(weights, list.vectors(weight ? llvm::ArrayRef<const Value *>(weight) : llvm::ArrayRef<const Value *>()));
   TRY_ASSIGN(
       l, list.launch(op, "templates/cuda/norm.cuh", "rmsNorm", "RmsNormConfig", config, {list.value(x), weights, out}));
   l->rowBytes = 2.0 * double(rowBytesOf(x));
@@ -112,7 +113,9 @@ private:
     return Error::success();
   }
 
-  Error lower(const RmsNorm &op) { return selectNorm(list, op, op.x, op.weight, op.eps, list.value(op.result())); }
+  Error lower(const RmsNorm &op) {
+    return selectNorm(list, op, op.x, &op.weight.get(), op.eps, list.value(op.result()));
+  }
 
   Error lower(const LastTokens &op) {
     if (list.part == CudaPart::DenseHead)

@@ -24,8 +24,8 @@ constexpr const char *nameOf(MatmulMmaOut o) {
 }
 
 /// y[t, i] = epilogue(sum_k x[t, k] * w[i, k] + bias[i]), x bfloat16, w packed as layout.h says, sums in float32.
-/// With norm, x stands for x * rsqrt(mean(x^2) + eps) * normWeight: the weight is applied on load (one rounding to
-/// bfloat16), the factor, one a token, to the sums.
+/// With norm, x stands for x * rsqrt(mean(x^2) + eps): the factor, one a token, is applied to the sums. The weight of
+/// an RMSNorm is folded into w, or with normWeight applied to x on load, with one rounding to bfloat16.
 struct MatmulMmaConfig {
   int n = 0;      ///< columns of y; a multiple of 8 where y is bfloat16
   int k = 0;      ///< columns of x, a multiple of 8
@@ -33,6 +33,7 @@ struct MatmulMmaConfig {
   MatmulMmaEpilogue epilogue = MatmulMmaEpilogue::None;
   MatmulMmaOut out = MatmulMmaOut::Bf16;
   bool norm = false;
+  bool normWeight = false;
   float eps = 1e-6f;
   bool bias = false; ///< of gate and of up with SwiGlu
   Rows rows = Rows::Tokens;
@@ -61,7 +62,7 @@ struct MatmulMmaConfig {
   // Shared memory, in bytes: stages, each weights, activations and weight of the norm; sums of warps; sums of squares.
   constexpr int stageWeights() const { return tileRowTiles() * stageBlocks * blockBytes; }
   constexpr int stageActivations() const { return tileTokens() * stageBlocks * blockColumns * 2; }
-  constexpr int stageNorm() const { return norm ? stageBlocks * blockColumns * 4 : 0; }
+  constexpr int stageNorm() const { return normWeight ? stageBlocks * blockColumns * 4 : 0; }
   constexpr int stageBytes() const { return stageWeights() + stageActivations() + stageNorm(); }
   constexpr int warpSums() const { return rowTiles * tokenTiles * 4 * 32; } ///< floats
   constexpr int partialsAt() const { return stages * stageBytes(); }
@@ -91,6 +92,7 @@ struct MatmulMmaConfig {
     v("epilogue", epilogue);
     v("out", out);
     v("norm", norm);
+    v("normWeight", normWeight);
     v("eps", eps);
     v("bias", bias);
     v("rows", rows);

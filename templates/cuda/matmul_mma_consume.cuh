@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a warp of the portable matmul makes of a stage: fragments by ldmatrix, mma.sync with 16 rows of the weight by 8
-// tokens. With a norm, activations are multiplied by its weight on their way, and their squares summed.
+// tokens. With a norm, the squares of activations are summed on their way, and those multiplied by its weight.
 #pragma once
 #include "templates/cuda/matmul_mma_load.cuh"
 
@@ -62,6 +62,7 @@ __device__ __forceinline__ u32 scaleAndSquare(u32 x, float w0, float w1, float &
   return toBf16Pair(lowBf16(x) * w0, highBf16(x) * w1);
 }
 
+/// `weight`: of these 16 columns.
 template <MatmulMmaConfig C>
 __device__ __forceinline__ void scaleTokens(u32 (&b)[C.tokenTiles][2], float *squares, const float *weight) {
   int column = int(threadIdx.x % 4) * 2;
@@ -71,6 +72,15 @@ __device__ __forceinline__ void scaleTokens(u32 (&b)[C.tokenTiles][2], float *sq
     b[t][0] = scaleAndSquare(b[t][0], w0, w1, squares[t]);
     b[t][1] = scaleAndSquare(b[t][1], w8, w9, squares[t]);
   }
+}
+
+template <MatmulMmaConfig C>
+__device__ __forceinline__ void squareTokens(const u32 (&b)[C.tokenTiles][2], float *squares) {
+#pragma unroll
+  for (int t = 0; t < C.tokenTiles; ++t)
+#pragma unroll
+    for (u32 x : b[t])
+      squares[t] += lowBf16(x) * lowBf16(x) + highBf16(x) * highBf16(x);
 }
 
 /// Adds this warp's share of a stage.
@@ -90,7 +100,9 @@ __device__ __forceinline__ void consumeStage(MatmulMmaSums<C> &to, const char *s
     for (int sixteen = 0; sixteen < 4; ++sixteen) {
       u32 b[C.tokenTiles][2];
       loadTokens<C>(b, tokens + block * C.tileTokens() * 128, sixteen);
-      if constexpr (C.norm)
+      if constexpr (C.norm && !C.normWeight)
+        squareTokens<C>(b, to.squares);
+      if constexpr (C.normWeight)
         scaleTokens<C>(b, to.squares,
                        reinterpret_cast<const float *>(stage + C.stageWeights() + C.stageActivations()) +
                            block * blockColumns + sixteen * 16);

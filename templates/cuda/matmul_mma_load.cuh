@@ -108,7 +108,7 @@ __device__ __forceinline__ void loadActivations(u32 stage, const MatmulMmaArgs &
     if (i < pieces)
       asyncCopy(target + (piece / 8 * C.tileTokens() + row) * 128 + (piece % 8 ^ row % 8) * 16, from, inside ? 16 : 0);
   }
-  if constexpr (C.norm)
+  if constexpr (C.normWeight)
     for (int i = int(threadIdx.x); i < C.stageNorm() / 16; i += C.threads()) {
       int column = firstColumn + i * 4;
       asyncCopy(target + C.stageActivations() + i * 16, args.normWeight + (column < C.k ? column : 0),

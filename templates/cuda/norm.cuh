@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // RMSNorm of rows, one block a row at a time, the row in registers.
-// Arguments: 0 x, 1 weight, 2 y.
+// Arguments: 0 x, 1 weight (null when it is folded into what reads y), 2 y.
 #pragma once
 #include "templates/cuda/norm_config.h"
 #include "templates/cuda/row_count.cuh"
@@ -50,7 +50,12 @@ __device__ __forceinline__ void normRow(const u16 *x, const float *weight, u16 *
 #pragma unroll
   for (int i = 0; i < count; ++i)
     if (int piece = i * C.threads() + int(threadIdx.x); piece < C.pieces()) {
-      U32x4 a = loadConstant(weight + piece * 8), b = loadConstant(weight + piece * 8 + 4);
+      u32 one = __float_as_uint(1.0f);
+      U32x4 a{one, one, one, one}, b = a;
+      if constexpr (C.weighted) {
+        a = loadConstant(weight + piece * 8);
+        b = loadConstant(weight + piece * 8 + 4);
+      }
       storeGlobal(y + piece * 8, {normPair(row[i].x, factor, a.x, a.y), normPair(row[i].y, factor, a.z, a.w),
                                   normPair(row[i].z, factor, b.x, b.y), normPair(row[i].w, factor, b.z, b.w)});
     }
@@ -61,7 +66,7 @@ __device__ void rmsNorm(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   static_assert(C.valid());
   __shared__ float sums[2][32];
   launchDependents();
-  for (int piece = int(threadIdx.x); piece < C.hidden / 32; piece += C.threads())
+  for (int piece = int(threadIdx.x); C.weighted && piece < C.hidden / 32; piece += C.threads())
     prefetchL2(args.template get<const float>(1) + piece * 32);
   waitForPrerequisites();
   int count = rowCount<C.rows>(step), turn = 0;

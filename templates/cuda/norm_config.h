@@ -12,6 +12,7 @@ namespace sinter::cuda {
 struct RmsNormConfig {
   int hidden = 0; ///< a multiple of 8
   float eps = 1e-6f;
+  bool weighted = true; ///< else the weight is folded into whatever reads y
   Rows rows = Rows::Tokens;
   int maxRows = 1; ///< of the count that `rows` names, at most
   int sms = 132;   ///< multiprocessors of the chip
@@ -34,6 +35,7 @@ struct RmsNormConfig {
   constexpr void visit(V &&v) const {
     v("hidden", hidden);
     v("eps", eps);
+    v("weighted", weighted);
     v("rows", rows);
     v("maxRows", maxRows);
     v("sms", sms);
