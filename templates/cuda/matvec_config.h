@@ -40,13 +40,14 @@ struct MatvecConfig {
   int slots = 0;              ///< of the ring, chunkBlocks each
   int outstanding = 0;        ///< copies in flight
   int perSm = 0;              ///< CTAs of one grid on an SM, at most
-  int warps = 8;              ///< that consume
+  int warps = 0;              ///< that consume: 4, 8 or 16
   int finishWarps = 0;        ///< that sum what those leave of a tile, while they go on with the next
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
 
   constexpr int tileOutputs() const { return epilogue == MatvecEpilogue::SwiGlu ? 8 : tileRows; }
   constexpr int tiles() const { return ceilDiv(n, tileOutputs()); }
   constexpr int blocks() const { return blocksOf(k); }
+  constexpr long long weightBytes() const { return (long long)tiles() * blocks() * blockBytes; }
   constexpr int consumers() const { return warps * 32; }
   constexpr int finishers() const { return finishWarps * 32; }
   constexpr int outBytes() const { return out == MatvecOut::F32 ? 4 : 2; }
@@ -162,32 +163,50 @@ constexpr int sharedFor(int count) { return sharedPerSm / count - sharedReserved
 /// pairs, in a number that differs from chip to chip, and what a cluster does not fill is lost.
 constexpr int clustersOf(int size, int sms) { return size <= 2 ? sms / size : (sms - 8 * (size - 2)) / size; }
 
+/// Weights below which an operation is over before a second CTA on an SM, or longer copies, have helped it.
+inline constexpr long long smallWeight = 16 << 20;
+
+/// `c` cut over `split` CTAs a cluster, with the deepest ring of at most 8 slots that leaves room for another CTA on
+/// the SM, else of 4; what is set in `c` stays.
+constexpr MatvecConfig cutInto(const MatvecConfig &c, int split, int sms) {
+  MatvecConfig t = c;
+  t.split = split;
+  t.clusters = 1;
+  t.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 8;
+  t.warps = c.warps ? c.warps : 8;
+  t.slots = c.slots ? c.slots : 8;
+  while (!c.slots && t.slots > 4 && planOf(t).bytes > sharedFor(2))
+    --t.slots;
+  bool two = t.slots >= 5 && planOf(t).bytes <= sharedFor(2) && 2 * t.threads() * threadRegisters <= registersPerSm &&
+             (c.tokens > 4 || c.weightBytes() >= smallWeight);
+  t.perSm = c.perSm ? c.perSm : two ? 2 : 1;
+  t.outstanding = c.outstanding ? c.outstanding : t.slots >= 5 ? 2 : 3;
+  int room = clustersOf(split, sms) * t.perSm;
+  t.clusters = c.clusters ? c.clusters : ceilDiv(t.tiles(), ceilDiv(t.tiles(), room));
+  return t;
+}
+
 /// Fills in how a configuration runs on a chip of `sms` multiprocessors. A cluster has whole tiles.
 ///
 /// An SM can read faster than its share, so uneven tiles cost less than the exchange of a split: the columns are split
 /// only as far as the activations must be to fit. Rings are as deep as lets two CTAs share an SM, since the next
-/// kernel's copies start while this one ends; where they are deep enough then, a grid has two CTAs an SM itself.
+/// kernel's copies start while this one ends; where they are deep enough then, a grid has two CTAs an SM itself, unless
+/// that only puts it in the next kernel's way. Where they do not leave the room, copies of 32 KiB for 16 warps are
+/// best.
 constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
-  c.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 8;
+  bool asked = c.chunkBlocks || c.slots || c.outstanding || c.warps || c.perSm;
   c.finishWarps = c.finishWarps ? c.finishWarps : c.tokens > 8 ? 8 : 4;
-  for (int split = c.split ? c.split : 1; split <= (c.split ? c.split : 8); split *= 2) {
-    MatvecConfig t = c;
-    t.split = split;
-    t.clusters = 1;
-    if (t.blocks() < split)
-      break;
-    t.slots = c.slots ? c.slots : 8;
-    while (!c.slots && t.slots > 4 && planOf(t).bytes > sharedFor(2))
-      --t.slots;
-    while (!c.slots && t.slots > 3 && planOf(t).bytes > sharedPerCta)
-      --t.slots;
-    bool two = t.slots >= 5 && planOf(t).bytes <= sharedFor(2) && 2 * t.threads() * threadRegisters <= registersPerSm;
-    t.perSm = c.perSm ? c.perSm : two ? 2 : 1;
-    t.outstanding = c.outstanding ? c.outstanding : two ? 2 : 3;
-    int room = clustersOf(split, sms) * t.perSm;
-    t.clusters = c.clusters ? c.clusters : ceilDiv(t.tiles(), ceilDiv(t.tiles(), room));
-    if (valid(t))
-      return t;
+  for (int split = c.split ? c.split : 1; split <= (c.split ? c.split : 8) && split <= c.blocks(); split *= 2) {
+    MatvecConfig t = cutInto(c, split, sms);
+    if (!valid(t))
+      continue;
+    MatvecConfig longer = c;
+    longer.chunkBlocks = longer.warps = 16;
+    longer.slots = 3;
+    longer.outstanding = 2;
+    longer = cutInto(longer, split, sms);
+    bool large = c.tokens > 2 && c.tokens <= 8 && t.perSm == 1 && c.weightBytes() >= smallWeight;
+    return large && !asked && valid(longer) ? longer : t;
   }
   return {};
 }

@@ -27,7 +27,7 @@ class Config:
     slots: int = 0
     outstanding: int = 0
     perSm: int = 0
-    warps: int = 8
+    warps: int = 0
     finishWarps: int = 0
     triggerAtEntry: bool = True
 
