@@ -25,7 +25,7 @@ class Setup:
     def call(self, *arguments):
         """Standard output of a command that must succeed and has nothing to warn of."""
         done = subprocess.run([self.sinter, *map(str, arguments)], capture_output=True, text=True, timeout=600)
-        require(done.returncode == 0 and not done.stderr, f"{arguments[0]}: {done.stderr.strip()[:2000]}")
+        require(done.returncode == 0 and not done.stderr, f"{arguments[0]}: {done.stderr.strip()[:400]}")
         return done.stdout
 
     def compile(self, family, arch, *flags):
