@@ -45,8 +45,6 @@ class Bench:
         y, residual = self.random(config.tokens, config.n, scale=1), self.random(config.tokens, config.n, scale=1)
         counts = torch.full((3,), config.tokens, dtype=torch.int32, device="cuda")
         step = CudaStep(counts=counts.data_ptr())
-        workspace = torch.empty(max(kernel.workspace, 16), dtype=torch.uint8, device="cuda")
-        counters = torch.zeros(kernel.counters + 1, dtype=torch.int32, device="cuda")
         x_map = kernel.tensor_map(0, x.data_ptr())
         maps = [kernel.tensor_map(1, weights[i].data_ptr()) for i in range(copies)]
         torch.cuda.synchronize()
@@ -54,8 +52,7 @@ class Bench:
         def work():
             for weight_map in maps:
                 kernel.launch(args_of(x=x.data_ptr(), y=y.data_ptr(), residual=residual.data_ptr(), x_map=x_map,
-                                      weight_map=weight_map, workspace=workspace.data_ptr(),
-                                      counters=counters.data_ptr()), overlap, step)
+                                      weight_map=weight_map), overlap, step)
         time = self.median(self.gpu.graph(work)) / copies * 1e3
         for address in [x_map, *maps]:
             self.gpu.free(address)
@@ -120,7 +117,7 @@ def main():
         print(f"{name:8}{config.tokens:6}{row['us']:9.2f}{row['us_overlap']:9.2f}"
               f"{elements * 2 / best / options.bandwidth / 10:8.0f}{elements * 2 * config.tokens / best / 1e6:9.0f}"
               f"{row['us_cublas']:9.2f}{row['us_cublas'] / best:7.2f}  {'x'.join(map(str, kernel.tile.values()))} "
-              f"grid {kernel.shape[0]} {knobs or ''}", flush=True)
+              f"grid {kernel.shape[0]} {knobs or ''}".replace("'", "").replace("tileTokens", "tile"), flush=True)
         kernel.unload()
     if options.out:
         with open(options.out, "w") as file:

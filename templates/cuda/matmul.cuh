@@ -3,40 +3,38 @@
 //
 // Weights are the rows of wgmma's product whatever the number of tokens, so there is one orientation and one layout.
 // A tile is 128 rows of the weight and up to 256 tokens. One thread brings 64 columns at a time through a ring in
-// shared memory (matmul_load.cuh), two warpgroups multiply 64 rows each and finish them (matmul_epilogue.cuh). CTAs are
-// persistent; tiles that would leave some of them idle are shared by columns (matmul_schedule.cuh, matmul_share.cuh).
+// shared memory (matmul_load.cuh), two warpgroups multiply 64 rows each and finish them (matmul_epilogue.cuh). Few
+// tiles are split, their columns shared by the CTAs of a cluster (matmul_split.cuh); of many, a CTA takes one after the
+// other.
 //
-// Arguments: 2 y, 4 bias, 5 up's bias, 6 residual, 7 tensor map of x, 8 tensor map of the weight, 9 workspace,
-// 10 counters.
+// Arguments: 2 y, 4 bias, 5 up's bias, 6 residual, 7 tensor map of x, 8 tensor map of the weight.
 #pragma once
-#include "templates/cuda/matmul_share.cuh"
+#include "templates/cuda/matmul_load.cuh"
+#include "templates/cuda/matmul_split.cuh"
 #include "templates/cuda/matmul_wgmma.cuh"
 
 namespace sinter::cuda {
 
 /// Adds up `count` blocks from the ring, for the 64 rows of half `half`.
-template <MatmulConfig C>
-__device__ __forceinline__ void matmulSum(float (&d)[C.tileTokens / 8][4], const MatmulRing<C> &ring,
+template <MatmulConfig C, int Tokens>
+__device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const MatmulRing<C> &ring,
                                           RingPlace<C.stages> &place, int count, int half) {
   auto release = [&](u32 slot) {
-    if (u32 lane = threadIdx.x % 32; lane < C.multicast) {
-      if constexpr (C.multicast == 1)
-        barrierArrive(ring.empty(slot));
-      else
-        barrierReleasePeer(peerAddress(ring.empty(slot), lane));
-    }
+    if (threadIdx.x % 32 == 0)
+      barrierArrive(ring.empty(slot));
   };
   u32 before = 0;
 #pragma unroll 1
   for (int block = 0; block < count; ++block) {
-    barrierWait(ring.full(place.slot), place.parity);
+    barrierWait(ring.weights(place.slot), place.parity);
+    barrierWait(ring.activations(place.slot), place.parity);
     u64 weights = wgmmaOperand(ring.slot(place.slot) + half * 64 * atomColumns * 2);
     u64 activations = wgmmaOperand(ring.slot(place.slot) + C.weightBytes());
     wgmmaHold(d);
     wgmmaFence();
 #pragma unroll
     for (int i = 0; i < atomColumns / 16; ++i)
-      wgmma<C.tileTokens>(d, weights + 2 * i, activations + 2 * i, block > 0 || i > 0);
+      wgmma<Tokens>(d, weights + 2 * i, activations + 2 * i, block > 0 || i > 0);
     wgmmaCommit();
     if (block > 0) {
       wgmmaWait<1>();
@@ -50,32 +48,38 @@ __device__ __forceinline__ void matmulSum(float (&d)[C.tileTokens / 8][4], const
   release(before);
 }
 
-/// The multiplying half: two warpgroups, each with 64 rows of every tile.
-template <MatmulConfig C>
-__device__ __forceinline__ void matmulConsume(const MatmulSchedule<C> &schedule, const MatmulRing<C> &ring,
-                                              MatmulOutput<C> &output, const MatmulShare<C> &share, MatmulCta cta) {
-  int half = __shfl_sync(~0u, int(threadIdx.x / 128), 0);
+/// The multiplying half, where a CTA has whole tiles: two warpgroups, each with 64 rows of every tile.
+template <MatmulConfig C, int Tokens>
+__device__ __forceinline__ void matmulWhole(const MatmulRing<C> &ring, MatmulOutput<C> &output, MatmulCta cta,
+                                            int half) {
+  MatmulTiles<C, Tokens> tiles(output.tokens);
   RingPlace<C.stages> place;
-  MatmulWork work;
-  for (MatmulWalk<C> walk(schedule, cta.worker); walk.next(schedule, work);) {
-    MatmulPlace at = schedule.placeOf(work.tile);
-    int firstToken = at.token * C.tileTokens;
-    output.moveTo((at.row * C.multicast + int(cta.rank)) * C.tileWeights + half * 64);
-    bool whole = isWhole<C>(work);
-    if (whole)
-      output.startTile(firstToken);
-    float d[C.tileTokens / 8][4];
-    matmulSum<C>(d, ring, place, work.count(), half);
-    if (whole)
-      output.finishTile(d, firstToken);
-    else
-      share.leave(output, d, work.tile, half);
+  for (int tile = cta.worker; tile < tiles.count(); tile += C.workers()) {
+    MatmulPlace at = tiles.placeOf(tile);
+    output.moveTo(at.row * C.tileWeights + half * 64);
+    output.template startTile<Tokens>(at.token * Tokens);
+    float d[Tokens / 8][4];
+    matmulSum<C, Tokens>(d, ring, place, C.blocks(), half);
+    output.finishTile(d, at.token * Tokens);
   }
-  if (schedule.splitTiles == 0)
-    return;
-  for (MatmulWalk<C> walk(schedule, cta.worker); walk.nextShared(work);)
-    if (!isWhole<C>(work))
-      share.finish(output, work.tile, half);
+}
+
+/// The same where a cluster has one tile.
+template <MatmulConfig C>
+__device__ __forceinline__ void matmulShared(const MatmulRing<C> &ring, MatmulOutput<C> &output, MatmulCta cta,
+                                             int half) {
+  MatmulPlace at = MatmulTiles<C, C.tileTokens>(C.tokens).placeOf(cta.worker);
+  int firstRow = at.row * C.tileWeights, firstToken = at.token * C.tileTokens;
+  MatmulSplit<C> split{ring.slots, cta.rank};
+  split.start(output, firstRow, firstToken, half);
+  {
+    RingPlace<C.stages> place;
+    float d[C.tileTokens / 8][4];
+    matmulSum<C, C.tileTokens>(d, ring, place, matmulSliceOf<C>(cta.rank).count, half);
+    split.leave(d, half);
+  }
+  clusterBarrier();
+  split.finish(output, firstRow, firstToken, half);
 }
 
 template <MatmulConfig C, int N>
@@ -92,43 +96,61 @@ __device__ __forceinline__ MatmulOutput<C> matmulOutput(const rt::CudaArgs<N> &a
   return output;
 }
 
+template <MatmulConfig C, int N>
+__device__ __forceinline__ void matmulConsume(const rt::CudaStep &step, const rt::CudaArgs<N> &args,
+                                              const MatmulRing<C> &ring, MatmulCta cta) {
+  int half = __shfl_sync(~0u, int(threadIdx.x / 128), 0);
+  waitForPrerequisites();
+  int tokens = rowCount<C.rows>(step);
+  MatmulOutput<C> output = matmulOutput<C>(args, ring.slots, tokens);
+  if constexpr (C.split > 1) {
+    matmulShared<C>(ring, output, cta, half);
+  } else if constexpr (C.adaptive) {
+    int size = adaptedTokens<C>(tokens);
+    if (size == 256)
+      matmulWhole<C, 256>(ring, output, cta, half);
+    else if (size == 192)
+      matmulWhole<C, 192>(ring, output, cta, half);
+    else
+      matmulWhole<C, 128>(ring, output, cta, half);
+  } else {
+    matmulWhole<C, C.tileTokens>(ring, output, cta, half);
+  }
+}
+
 /// The whole kernel.
 template <MatmulConfig C, int N>
 __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
-  static_assert(C.valid() && N == 11);
+  static_assert(C.valid() && N >= 9);
   extern __shared__ __align__(1024) char shared[];
   u32 base = sharedAddress(shared);
   MatmulRing<C> ring{base, base + C.barriersAt()};
   if (threadIdx.x == 0) {
-    ring.init(C.consumers / 32 * C.multicast);
+    ring.init();
     barrierInitFence();
   }
-  if constexpr (C.multicast > 1)
-    clusterBarrier();
-  else
-    __syncthreads();
+  __syncthreads();
   if (C.triggerAtEntry && threadIdx.x == 0)
     launchDependents();
-  MatmulCta cta{int(blockIdx.x) / C.multicast, C.multicast > 1 ? clusterRank() : 0};
+  MatmulCta cta{int(blockIdx.x) / C.split, C.split > 1 ? clusterRank() : 0};
   if (threadIdx.x < C.consumers) {
     if constexpr (C.loaders() == 128)
       acquireRegisters<232>();
-    waitForPrerequisites();
-    int tokens = rowCount<C.rows>(step);
-    MatmulSchedule<C> schedule(tokens);
-    MatmulOutput<C> output = matmulOutput<C>(args, base, tokens);
-    MatmulShare<C> share{schedule, cta, args.template get<float>(9), args.template get<u32>(10)};
-    matmulConsume<C>(schedule, ring, output, share, cta);
+    matmulConsume<C>(step, args, ring, cta);
   } else {
     if constexpr (C.loaders() == 128)
       releaseRegisters<40>();
     if (threadIdx.x == C.consumers)
       matmulLoad<C>(step, args.pointers[7], args.pointers[8], ring, cta);
     __syncwarp();
+    if constexpr (C.split > 1) {
+      clusterBarrier();
+      clusterArrive();
+    }
   }
-  // A CTA of a cluster writes to the other's shared memory and barriers as long as it works.
-  if constexpr (C.multicast > 1)
-    clusterBarrier();
+  // A CTA's sums are read by the others of its cluster.
+  if constexpr (C.split > 1)
+    clusterWait();
 }
 
 } // namespace sinter::cuda

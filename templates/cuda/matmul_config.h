@@ -28,56 +28,64 @@ struct MatmulConfig {
   int sms = 132; ///< multiprocessors of the chip, all of which run a block at once
 
   // How it runs. tuned() fills what is 0.
-  int tileTokens = 0;         ///< rows of x of a tile: 32, 64, 128 or 256
-  int multicast = 0;          ///< CTAs, one cluster, that have neighbouring weight rows and share activations: 1, 2
+  int tileTokens = 0;         ///< rows of x of a tile: 32, 64, 128, 192 or 256
+  int split = 0;              ///< CTAs, one cluster, that share the columns of a tile: 1 to 8
   int stages = 0;             ///< of the ring, each 64 columns of a tile
-  int splitWaves = 0;         ///< share tiles by columns where the SMs have no more than this many whole tiles each
+  int outstanding = 0;        ///< stages whose weights are on their way at once
+  bool adaptive = false;      ///< tiles of tileTokens = 256, 192 or 128 rows of x, as suits the step
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
 
   static constexpr int tileWeights = 128; ///< rows of the weight in a tile: 64 for each of two warpgroups
   static constexpr int consumers = 256;   ///< threads that multiply
   static constexpr int unitTokens = 32;   ///< rows of y that a warpgroup stages at once
-  static constexpr int shareBlocks = 4;   ///< blocks, at least, of a CTA's share of columns
+  static constexpr int pieceTokens = 16;  ///< rows of y that a warpgroup of a split tile finishes at once
 
   constexpr bool pair() const { return epilogue == MatvecEpilogue::SwiGlu; }
   constexpr int packedRows() const { return pair() ? ceilDiv(n, 8) * tileRows : ceilDiv(n, tileRows) * tileRows; }
   constexpr int blocks() const { return blocksOf(k); }
-  constexpr int rowTiles() const { return ceilDiv(packedRows(), tileWeights * multicast); } ///< of a cluster
+  constexpr int rowTiles() const { return ceilDiv(packedRows(), tileWeights); }
   constexpr int maxTiles() const { return rowTiles() * ceilDiv(tokens, tileTokens); }
-  /// Clusters. No more than have something to do.
+  /// Clusters. Where a tile is split, one for each.
   constexpr int workers() const {
-    long long shares = (long long)maxTiles() * blocks() / shareBlocks;
-    int most = sms / multicast;
-    return shares < 1 ? 1 : shares < most ? int(shares) : most;
+    int most = sms * blocksPerSm();
+    return split > 1 ? maxTiles() : adaptive ? sms : maxTiles() < most ? maxTiles() : most;
   }
-  /// Share boundaries this close to a tile's end move there: less work than the exchange of a sum.
-  constexpr int snapBlocks() const { return tileTokens / 64; }
 
   constexpr int outRows() const { return pair() ? 32 : 64; } ///< columns of y of a warpgroup
   constexpr int weightBytes() const { return tileWeights * atomColumns * 2; }
   constexpr int activationBytes() const { return tileTokens * atomColumns * 2; }
   constexpr int stageBytes() const { return weightBytes() + activationBytes(); }
-  constexpr int stagingBytes() const { return out == MatvecOut::F32 ? 0 : 2 * unitTokens * outRows() * 2; }
+  /// Rows of x that one copy brings.
+  constexpr int boxTokens() const { return adaptive ? 64 : tileTokens; }
+  /// A warpgroup's part of memory to turn y around in.
+  constexpr int stagingBytes() const {
+    int pieces = split > 1 ? ownPieces() * pieceTokens : 0, units = 2 * unitTokens;
+    return out == MatvecOut::F32 ? 0 : (pieces > units ? pieces : units) * outRows() * 2;
+  }
   constexpr int stagingAt() const { return stages * stageBytes(); }
   constexpr int barriersAt() const { return stagingAt() + 2 * stagingBytes(); }
-  constexpr int partialFloats() const { return tileWeights * tileTokens; }
+  /// The sums of a tile, which take the place of the ring when it is split.
+  constexpr int sumBytes() const { return tileWeights * tileTokens * 4; }
+  /// Pieces, of 64 rows of the weight and pieceTokens tokens, that a warpgroup of a split tile finishes.
+  constexpr int ownPieces() const { return ceilDiv(2 * tileTokens / pieceTokens, 2 * split); }
 
   /// Threads, of which one loads. Large tiles have a warpgroup of them, which hands its registers to the others.
-  constexpr int loaders() const { return tileTokens == 256 ? 128 : 32; }
+  constexpr int loaders() const { return tileTokens > 128 ? 128 : 32; }
   constexpr int threads() const { return consumers + loaders(); }
-  constexpr int blocksPerSm() const { return sharedBytes() <= sharedFor(2) && tokens <= tileTokens ? 2 : 1; }
-  constexpr int grid() const { return workers() * multicast; }
-  constexpr int cluster() const { return multicast; }
-  constexpr int sharedBytes() const { return barriersAt() + 2 * stages * 8; }
-  /// A CTA leaves at most two sums that are not whole.
-  constexpr long long workspaceBytes() const { return splitWaves < 0 ? 0 : 2ll * grid() * partialFloats() * 4; }
-  constexpr int counters() const { return splitWaves < 0 ? 0 : 2 * grid(); }
+  constexpr int blocksPerSm() const { return sharedBytes() <= sharedFor(2) && tileTokens <= 128 ? 2 : 1; }
+  constexpr int grid() const { return workers() * split; }
+  constexpr int cluster() const { return split; }
+  constexpr int sharedBytes() const { return barriersAt() + 3 * stages * 8; }
+  constexpr long long workspaceBytes() const { return 0; }
+  constexpr int counters() const { return 0; }
 
   constexpr bool valid() const {
     bool shape = n > 0 && n % 8 == 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0;
-    bool tile = (tileTokens == 32 || tileTokens == 64 || tileTokens == 128 || tileTokens == 256) &&
-                (multicast == 1 || multicast == 2) && stages >= 2;
-    return shape && tile && sharedBytes() <= sharedPerCta;
+    bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 128 || tileTokens == 192 || tileTokens == 256;
+    bool sum = split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 &&
+                              sumBytes() <= stages * stageBytes());
+    return shape && tile && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
+           outstanding >= 1 && sharedBytes() <= sharedPerCta;
   }
   template <typename V>
   constexpr void visit(V &&v) const {
@@ -90,9 +98,10 @@ struct MatmulConfig {
     v("rows", rows);
     v("sms", sms);
     v("tileTokens", tileTokens);
-    v("multicast", multicast);
+    v("split", split);
     v("stages", stages);
-    v("splitWaves", splitWaves);
+    v("outstanding", outstanding);
+    v("adaptive", adaptive);
     v("triggerAtEntry", triggerAtEntry);
   }
 };
@@ -112,24 +121,29 @@ constexpr MatmulTensorMap activationMap(const MatmulConfig &c, int maxRows) {
   return {2,
           {(unsigned long long)c.k, (unsigned long long)maxRows},
           {(unsigned long long)c.k * 2},
-          {atomColumns, unsigned(c.tileTokens / c.multicast)},
+          {atomColumns, unsigned(c.boxTokens())},
           true};
 }
 
-/// Fills in how a configuration runs on a chip of `sms` multiprocessors. Up to 128 tokens leave room for the next
-/// kernel on the same SM, whose copies start while this one ends.
+/// Fills in how a configuration runs on a chip of `sms` multiprocessors. Tiles of up to 128 tokens leave room for the
+/// next kernel on the same SM, whose copies start while this one ends.
 constexpr MatmulConfig tuned(MatmulConfig c, int sms = 132) {
   c.sms = sms;
-  if (!c.tileTokens)
+  if (!c.tileTokens) {
+    c.adaptive = c.tokens > 512 && c.split <= 1;
     c.tileTokens = c.tokens <= 32 ? 32 : c.tokens <= 64 ? 64 : c.tokens <= 128 ? 128 : 256;
-  if (!c.multicast)
-    c.multicast = c.tileTokens == 256 && c.packedRows() > MatmulConfig::tileWeights ? 2 : 1;
-  if (!c.splitWaves)
-    c.splitWaves = 4;
+  }
+  for (int split = c.adaptive ? 1 : 8; !c.split; --split) {
+    bool few = c.maxTiles() * split <= sms * 5 / 4, deep = split * 4 <= c.blocks(), fits = c.tileTokens <= 64 * split;
+    if (split == 1 || (few && deep && fits))
+      c.split = split;
+  }
   int room = c.tileTokens <= 128 ? sharedFor(2) : sharedPerCta;
   if (!c.stages)
     for (c.stages = 8; c.stages > 2 && c.sharedBytes() > room;)
       --c.stages;
+  if (!c.outstanding)
+    c.outstanding = c.stages;
   return c;
 }
 

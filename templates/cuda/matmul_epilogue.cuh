@@ -78,7 +78,7 @@ struct MatmulOutput {
 
   __device__ __forceinline__ float swiGlu(float gate, float up) const {
     gate += low;
-    return gate / (1 + __expf(-gate)) * (up + high);
+    return __fdividef(gate, 1 + __expf(-gate)) * (up + high);
   }
 
   /// Sums of 8 Groups tokens to `at`, finished.
@@ -142,39 +142,35 @@ struct MatmulOutput {
     static_cast<float *>(y)[at] = v;
   }
 
-  /// Sums that are asked for one group of tokens at a time: everything, from residual to y.
+  /// A piece of a split tile, its residual being staged at `at`.
   template <int Groups>
-  __device__ __forceinline__ void finishFew(const float (&d)[Groups][4], int firstToken) const {
+  __device__ __forceinline__ void finishPiece(const float (&d)[Groups][4], int firstToken, u32 at) const {
     if constexpr (C.out == MatvecOut::F32) {
       storeDirect(d, firstToken);
-      return;
     } else {
-      if constexpr (C.epilogue == MatvecEpilogue::Residual) {
-        fetchResidual<Groups * 8>(firstToken, staging);
-        asyncCopyWait();
-      }
+      stage(d, at);
       sync();
-      stage(d, staging);
-      sync();
-      copyOut<Groups * 8>(firstToken, staging);
+      copyOut<Groups * 8>(firstToken, at);
     }
   }
 
   /// Asks for the residual of the first two units of a tile that finishTile() will be called for.
+  template <int Tokens>
   __device__ __forceinline__ void startTile(int firstToken) const {
     if constexpr (C.out == MatvecOut::Bf16 && C.epilogue == MatvecEpilogue::Residual) {
       fetchResidual<C.unitTokens>(firstToken, staging);
       asyncCopyCommit();
-      if constexpr (C.tileTokens > C.unitTokens)
+      if constexpr (Tokens > C.unitTokens)
         fetchResidual<C.unitTokens>(firstToken + C.unitTokens, staging + buffer);
       asyncCopyCommit();
     }
   }
 
   /// All tokens of a tile, a unit at a time through two buffers.
-  __device__ __forceinline__ void finishTile(const float (&d)[C.tileTokens / 8][4], int firstToken) const {
+  template <int Count>
+  __device__ __forceinline__ void finishTile(const float (&d)[Count][4], int firstToken) const {
     constexpr bool residual = C.epilogue == MatvecEpilogue::Residual;
-    constexpr int groups = C.unitTokens / 8, units = C.tileTokens / C.unitTokens;
+    constexpr int groups = C.unitTokens / 8, units = Count / groups;
     if constexpr (C.out == MatvecOut::F32) {
       storeDirect(d, firstToken);
       return;

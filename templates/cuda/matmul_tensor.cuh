@@ -38,20 +38,6 @@ __device__ __forceinline__ void tensorCopy2(u32 target, const void *map, int c0,
                : "memory");
 }
 
-/// To the same place in every CTA of the cluster that `mask` has a bit for, each of whose barriers counts its bytes.
-__device__ __forceinline__ void tensorMulticast2(u32 target, const void *map, int c0, int c1, u32 barrier, u16 mask) {
-  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster "
-               "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
-               "l"(map), "r"(c0), "r"(c1), "r"(barrier), "h"(mask)
-               : "memory");
-}
-
-/// Arrives at the barrier of any CTA of the cluster; publishes nothing but that reads before it are done. `remote`:
-/// peerAddress().
-__device__ __forceinline__ void barrierReleasePeer(u32 remote) {
-  asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(remote) : "memory");
-}
-
 /// Stores four 8 x 8 matrices of 16-bit elements, each transposed: the inverse of loadMatricesTransposed().
 __device__ __forceinline__ void storeMatricesTransposed(u32 address, U32x4 v) {
   asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(v.x),
@@ -65,20 +51,14 @@ __device__ __forceinline__ void storeTwoMatricesTransposed(u32 address, U32x2 v)
                : "memory");
 }
 
-/// Adds to a counter in global memory what follows everything this CTA wrote before; returns what it was.
-__device__ __forceinline__ u32 addReleased(u32 *counter, u32 value) {
-  u32 before;
-  asm volatile("fence.acq_rel.gpu;\natom.global.acq_rel.gpu.add.u32 %0, [%1], %2;"
-               : "=r"(before)
-               : "l"(counter), "r"(value)
+/// 16 bytes of the shared memory of any CTA of the cluster. `remote`: peerAddress().
+__device__ __forceinline__ U32x4 loadPeer(u32 remote) {
+  U32x4 v;
+  asm volatile("ld.shared::cluster.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(remote)
                : "memory");
-  return before;
-}
-
-__device__ __forceinline__ u32 loadAcquired(const u32 *counter) {
-  u32 value;
-  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(counter) : "memory");
-  return value;
+  return v;
 }
 
 } // namespace sinter::cuda

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from driver import Compiled, Kernel, emit
 
-ARGUMENTS = 11
-TILE = ("tileTokens", "multicast", "stages", "blocksPerSm")
+ARGUMENTS = 9
+TILE = ("tileTokens", "split", "stages", "outstanding")
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,24 @@ class Config:
     bias: bool = False
     rows: str = "Tokens"
     tileTokens: int = 0
-    multicast: int = 0
+    split: int = 0
     stages: int = 0
-    splitWaves: int = 0
+    outstanding: int = 0
+    adaptive: bool = False
     triggerAtEntry: bool = True
     sms: int = 132
 
     def source(self):
         fields = (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = MatvecEpilogue::{self.epilogue},"
                   f" .out = MatvecOut::{self.out}, .bias = {str(self.bias).lower()}, .rows = Rows::{self.rows}, "
-                  f".tileTokens = {self.tileTokens}, .multicast = {self.multicast}, .stages = {self.stages}, "
-                  f".splitWaves = {self.splitWaves}, .triggerAtEntry = {str(self.triggerAtEntry).lower()}")
+                  f".tileTokens = {self.tileTokens}, .split = {self.split}, .stages = {self.stages}, "
+                  f".outstanding = {self.outstanding}, "
+                  f".adaptive = {str(self.adaptive).lower()}, .triggerAtEntry = {str(self.triggerAtEntry).lower()}")
         config = f"tuned(MatmulConfig{{{fields}}}, {self.sms})"
         return emit("matmul.cuh", config, "matmul", ARGUMENTS, cluster=True) + """
 static_assert(config.valid(), "no way to run this shape");
-extern "C" __constant__ const int k_tile[4] = {config.tileTokens, config.multicast, config.stages,
-  config.blocksPerSm()};
+extern "C" __constant__ const int k_tile[4] = {config.tileTokens, config.split, config.stages,
+  config.outstanding};
 extern "C" __constant__ const MatmulTensorMap k_maps[2] = {activationMap(config, config.tokens), weightMap(config)};
 """
 
@@ -80,8 +82,8 @@ class Matmul(Kernel):
         return self.gpu.tensor_map(pointer, m.dims[:m.rank], m.strides[:m.rank - 1], m.box[:m.rank], m.swizzle128)
 
 
-def args_of(weight=0, x=0, y=0, bias=0, up_bias=0, residual=0, x_map=0, weight_map=0, workspace=0, counters=0):
-    return [weight, x, y, 0, bias, up_bias, residual, x_map, weight_map, workspace, counters]
+def args_of(weight=0, x=0, y=0, bias=0, up_bias=0, residual=0, x_map=0, weight_map=0):
+    return [weight, x, y, 0, bias, up_bias, residual, x_map, weight_map]
 
 
 def pack(torch, weights):

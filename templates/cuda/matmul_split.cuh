@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiles whose columns the CTAs of a cluster share. Each leaves its sums in its own shared memory, in place of the ring;
+// then every warpgroup adds up and finishes a few pieces of the tile, always in the order of the columns: the same
+// input gives the same bits.
+#pragma once
+#include "templates/cuda/matmul_epilogue.cuh"
+#include "templates/cuda/matmul_schedule.cuh"
+
+namespace sinter::cuda {
+
+template <MatmulConfig C>
+struct MatmulSplit {
+  u32 sums; ///< address of [half of the rows][group of 8 tokens][thread][4] floats
+  u32 rank;
+
+  static constexpr int groups = C.tileTokens / 8, pieces = 2 * C.tileTokens / C.pieceTokens;
+
+  __device__ __forceinline__ u32 addressOf(int half, int group) const {
+    return sums + u32(((half * groups + group) * 128 + MatmulOutput<C>::thread()) * 16);
+  }
+  /// The pieces of this warpgroup are this one and every (2 split)th after it; -1: no more.
+  __device__ __forceinline__ int pieceOf(int half, int i) const {
+    int piece = int(rank) * 2 + half + i * 2 * C.split;
+    return piece < pieces ? piece : -1;
+  }
+  __device__ __forceinline__ static int tokenOf(int piece) { return piece / 2 * C.pieceTokens; }
+  __device__ __forceinline__ static int rowOf(int piece) { return piece % 2 * 64; }
+  __device__ __forceinline__ static u32 stagedAt(const MatmulOutput<C> &output, int i) {
+    return output.staging + u32(i * C.pieceTokens * C.outRows() * 2);
+  }
+
+  /// Asks for the residuals of this warpgroup's pieces.
+  __device__ __forceinline__ void start(MatmulOutput<C> &output, int firstRow, int firstToken, int half) const {
+    if constexpr (C.out == MatvecOut::Bf16 && C.epilogue == MatvecEpilogue::Residual) {
+#pragma unroll
+      for (int i = 0; i < C.ownPieces(); ++i)
+        if (int piece = pieceOf(half, i); piece >= 0) {
+          output.moveTo(firstRow + rowOf(piece));
+          output.template fetchResidual<C.pieceTokens>(firstToken + tokenOf(piece), stagedAt(output, i));
+        }
+    }
+  }
+
+  /// Leaves this warpgroup's sums for the cluster. Both of this CTA must be done with the ring.
+  __device__ __forceinline__ void leave(const float (&d)[groups][4], int half) const {
+    namedBarrier(3, C.consumers);
+#pragma unroll
+    for (int i = 0; i < groups; ++i)
+      storeShared(addressOf(half, i), U32x4{__float_as_uint(d[i][0]), __float_as_uint(d[i][1]),
+                                            __float_as_uint(d[i][2]), __float_as_uint(d[i][3])});
+  }
+
+  /// A piece's sums over the cluster.
+  __device__ __forceinline__ void addUp(float (&d)[2][4], int piece) const {
+    U32x4 parts[C.split][2];
+#pragma unroll
+    for (int from = 0; from < C.split; ++from)
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        parts[from][i] = loadPeer(peerAddress(addressOf(piece % 2, piece / 2 * 2 + i), u32(from)));
+#pragma unroll
+    for (int i = 0; i < 2; ++i)
+#pragma unroll
+      for (int e = 0; e < 4; ++e)
+        d[i][e] = 0;
+#pragma unroll
+    for (int from = 0; from < C.split; ++from)
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        d[i][0] += __uint_as_float(parts[from][i].x);
+        d[i][1] += __uint_as_float(parts[from][i].y);
+        d[i][2] += __uint_as_float(parts[from][i].z);
+        d[i][3] += __uint_as_float(parts[from][i].w);
+      }
+  }
+
+  /// After all of the cluster have left their sums, and up to where they may exit.
+  __device__ __forceinline__ void finish(MatmulOutput<C> &output, int firstRow, int firstToken, int half) const {
+    float d[C.ownPieces()][2][4];
+#pragma unroll
+    for (int i = 0; i < C.ownPieces(); ++i)
+      if (int piece = pieceOf(half, i); piece >= 0)
+        addUp(d[i], piece);
+    clusterArrive();
+    if constexpr (C.out == MatvecOut::Bf16)
+      asyncCopyWait();
+    output.sync();
+#pragma unroll
+    for (int i = 0; i < C.ownPieces(); ++i)
+      if (int piece = pieceOf(half, i); piece >= 0) {
+        output.moveTo(firstRow + rowOf(piece));
+        output.finishPiece(d[i], firstToken + tokenOf(piece), stagedAt(output, i));
+      }
+  }
+};
+
+} // namespace sinter::cuda
