@@ -8,8 +8,7 @@
 //
 // Arguments: fused: 0 qkv, 1 rope table, 2 norm weight of q, 3 of k; else 0 q. 4 pool, 5 out, 6 workspace, 7 counters.
 #pragma once
-#include "templates/cuda/attention_decode_merge.cuh"
-#include "templates/cuda/attention_decode_ring.cuh"
+#include "templates/cuda/attention_decode_cluster.cuh"
 
 namespace sinter::cuda {
 
@@ -81,23 +80,6 @@ __device__ __forceinline__ void finishHead(const DecodeState<C> &state, char *sh
     mergeHead<C>(workspace, args, h);
 }
 
-/// Brings the queries of a head to every warp, and its new key and value to the warp that ends the sequence. Queries
-/// meet where warps' results do later.
-template <AttentionDecodeConfig C, int N>
-__device__ __forceinline__ void beginHead(DecodeQuery<C> &query, DecodeToken &token, const DecodeFactors &factors,
-                                          const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
-                                          const DecodeUnit &unit, int left) {
-  DecodeRows<C> rows;
-  loadRows<C>(rows, step, args, unit, left);
-  __syncthreads(); // what was there before has been read
-  u32 tile = sharedAddress(shared) + C.partialsAt();
-  stageQuery<C>(tile, rows, factors);
-  __syncthreads();
-  loadQuery<C>(query, tile);
-  if (rows.append)
-    token = appendToken<C>(rows, factors, args.template get<u16>(4), unit.head);
-}
-
 /// All units of a CTA. `units` has looked up the first, and what they need of the ring is ordered.
 template <AttentionDecodeConfig C, int N>
 __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
@@ -114,18 +96,8 @@ __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::
   beginHead<C>(query, token, factors, step, args, shared, units.at(0), units.count);
   state.clear();
   for (int i = 0; i < units.count; ++i) {
+    attendUnit<C>(state, query, token, units, ring, i);
     const DecodeUnit &unit = units.at(i);
-    int length = sliceLength<C>(unit);
-    u32 slot = ring.wait(length > 0);
-    if (length > 0) {
-      if (length <= C.sliceTokens)
-        completeSlice<C>(slot, length, token);
-      attendSlice<C>(state, query, slot, length);
-    }
-    ring.release(length > 0);
-    if (int next = i + C.slots; next < units.count && next % units.together == 0)
-      units.lookUp(next);
-    ring.fill(i + C.slots < units.count ? &units.at(i + C.slots) : nullptr);
     if (unit.block < unit.blocks - 1 && i < units.count - 1)
       continue;
     finishHead<C>(state, shared, args, head);
@@ -140,23 +112,17 @@ __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::
   }
 }
 
+/// The whole kernel, with even shares of all sequences' work.
 template <AttentionDecodeConfig C, int N>
-__device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
-  static_assert(C.valid());
-  extern __shared__ __align__(128) char shared[];
-  launchDependents();
+__device__ __forceinline__ void attendShare(const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
+                                            DecodeRing<C> &ring, DecodeUnit *looked) {
   int *starts = reinterpret_cast<int *>(shared + C.startsAt());
   int *lengths = reinterpret_cast<int *>(shared + C.lengthsAt());
-  int warp = int(threadIdx.x) / 32, cta = int(blockIdx.x);
-  u32 base = sharedAddress(shared);
-  DecodeRing<C> ring{base + warp * C.slots * C.sliceBytes(), base + C.barriersAt() + warp * C.slots * 8,
-                     args.template get<const char>(4)};
-  ring.init();
-  if (warp == 0)
+  int cta = int(blockIdx.x);
+  if (threadIdx.x < 32)
     scanSequences<C>(step, starts, lengths);
   __syncthreads();
   DecodeShares shares = shareUnits<C>(starts[C.maxSequences] * C.kvHeads);
-  DecodeUnit *looked = reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing;
   DecodeUnits<C> units{step, starts, lengths, looked, shares.begin(cta), shares.count(cta)};
   if (units.count == 0) {
     if (cta == 0)
@@ -165,11 +131,25 @@ __device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> 
   }
   if constexpr (!C.fused)
     waitForPrerequisites();
-  units.lookUp(0);
-#pragma unroll 1
-  for (int i = 0; i < C.slots; ++i)
-    ring.fill(i < units.count ? &units.at(i) : nullptr);
+  startUnits<C>(units, ring);
   attendUnits<C>(step, args, shared, shares, units, ring);
+}
+
+template <AttentionDecodeConfig C, int N>
+__device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
+  static_assert(C.valid());
+  extern __shared__ __align__(128) char shared[];
+  launchDependents();
+  int warp = int(threadIdx.x) / 32;
+  u32 base = sharedAddress(shared);
+  DecodeRing<C> ring{base + warp * C.slots * C.sliceBytes(), base + C.barriersAt() + warp * C.slots * 8,
+                     args.template get<const char>(4)};
+  ring.init();
+  DecodeUnit *looked = reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing;
+  if constexpr (C.split > 1)
+    attendCluster<C>(step, args, shared, ring, looked);
+  else
+    attendShare<C>(step, args, shared, ring, looked);
 }
 
 } // namespace sinter::cuda

@@ -11,7 +11,7 @@ template <AttentionDecodeConfig C>
 struct DecodeRow {
   static constexpr int width = C.headDim / 32;
   float out[width] = {};
-  float max, sum = 0;
+  float max = -__int_as_float(0x7f800000), sum = 0;
 };
 
 /// Puts this warp's heads 8 `part` to 8 `part` + 7 of the group into shared memory.
@@ -118,7 +118,6 @@ __device__ __forceinline__ DecodeRow<C> mergeParts(const DecodeWorkspace<C> &wor
   constexpr int width = DecodeRow<C>::width, together = 16;
   int lane = int(threadIdx.x) % 32;
   DecodeRow<C> row;
-  row.max = -__int_as_float(0x7f800000);
 #pragma unroll 1
   for (int base = 0; base < parts.parts; base += together) {
     U32x2 sums{0xff800000u, 0}; // -inf

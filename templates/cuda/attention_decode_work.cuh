@@ -87,9 +87,37 @@ struct DecodeUnits {
   const rt::CudaStep &step;
   const int *starts, *lengths;
   DecodeUnit *ring; ///< of this warp
-  int first, count; ///< in the list
+  int first, count; ///< in the list; of a cluster: blocks of its head
 
   __device__ __forceinline__ const DecodeUnit &at(int i) const { return ring[i % C.unitRing]; }
+
+  /// Looks up units [i, i + together), by the whole warp.
+  __device__ void lookUp(int i) const {
+    int lane = int(threadIdx.x) % 32;
+    if (lane < together && i + lane < count) {
+      DecodeUnit unit = C.split > 1 ? ofCluster(first + i + lane) : ofList(first + i + lane);
+      unit.pool = loadL2(step.blockTable + (long long)unit.sequence * step.blockTableStride + unit.block) * C.kvHeads +
+                  unit.head;
+      unit.row = C.fused ? unit.sequence : loadL2(step.queryStart + unit.sequence);
+      unit.position = C.fused ? loadL2(step.positions + unit.row) : 0;
+      ring[(i + lane) % C.unitRing] = unit;
+    }
+    __syncwarp();
+  }
+
+private:
+  /// A block of the cluster's head.
+  __device__ __forceinline__ DecodeUnit ofCluster(int block) const {
+    int pair = int(blockIdx.x) / C.split, s = pair / C.kvHeads;
+    int length = loadL2(step.contextLengths + s);
+    return {0, s, 0, pair % C.kvHeads, block, ceilDiv(length, kvBlockTokens), length, 0};
+  }
+
+  __device__ __forceinline__ DecodeUnit ofList(int unit) const {
+    int s = sequenceOf(unit / C.kvHeads);
+    int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads, head = rest / blocks;
+    return {0, s, 0, head, rest - head * blocks, blocks, lengths[s], 0};
+  }
 
   /// The sequence that has a block: the last to start there or before.
   __device__ __forceinline__ int sequenceOf(int block) const {
@@ -99,21 +127,6 @@ struct DecodeUnits {
       if (found + stride < C.maxSequences && starts[found + stride] <= block)
         found += stride;
     return found;
-  }
-
-  /// Looks up units [i, i + together), by the whole warp.
-  __device__ void lookUp(int i) const {
-    int lane = int(threadIdx.x) % 32;
-    if (lane < together && i + lane < count) {
-      int unit = first + i + lane, s = sequenceOf(unit / C.kvHeads);
-      int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads;
-      int head = rest / blocks, block = rest - head * blocks;
-      int id = loadL2(step.blockTable + (long long)s * step.blockTableStride + block);
-      int row = C.fused ? s : loadL2(step.queryStart + s);
-      int position = C.fused ? loadL2(step.positions + row) : 0;
-      ring[(i + lane) % C.unitRing] = {id * C.kvHeads + head, s, row, head, block, blocks, lengths[s], position};
-    }
-    __syncwarp();
   }
 
   static constexpr int powerBelow(int n) {

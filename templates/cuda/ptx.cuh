@@ -98,9 +98,32 @@ __device__ __forceinline__ void storePeer(u32 remote, float value) {
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(remote), "f"(value) : "memory");
 }
 
+__device__ __forceinline__ void storePeer(u32 remote, U32x4 v) {
+  asm volatile("st.shared::cluster.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(remote), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "memory");
+}
+
+__device__ __forceinline__ void storePeer(u32 remote, U32x2 v) {
+  asm volatile("st.shared::cluster.v2.u32 [%0], {%1, %2};" ::"r"(remote), "r"(v.x), "r"(v.y) : "memory");
+}
+
+/// The two halves of clusterBarrier(), for work in between.
+__device__ __forceinline__ void clusterArrive() {
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+__device__ __forceinline__ void clusterWait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
+
 /// As clusterBarrier(), for threads whose warps have diverged: all of the cluster's that have not exited.
 __device__ __forceinline__ void clusterBarrierDiverged() {
   asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
+}
+
+/// Stores to the shared memory of another CTA of the cluster; the 4 bytes count towards the current phase of `barrier`
+/// there. Both: peerAddress().
+__device__ __forceinline__ void storePeerAsync(u32 remote, float value, u32 barrier) {
+  asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [%0], %1, [%2];" ::"r"(remote), "f"(value),
+               "r"(barrier)
+               : "memory");
 }
 
 // --- programmatic dependent launch ----------------------------------------------------------------------------------

@@ -36,14 +36,16 @@ class Config:
     maxSequences: int = 16
     slots: int = 0
     perSm: int = 0
+    split: int = 1
 
     def source(self, arch):
         fields = dict(heads=self.heads, kvHeads=self.kvHeads, headDim=self.headDim, scale=f"{self.headDim ** -0.5}f",
                       fused=self.fused, norm=self.norm and self.fused, eps=f"{EPS}f", maxSequences=self.maxSequences,
-                      sms=self.sms, slots=self.slots, perSm=self.perSm, bulk=self.bulk)
+                      sms=self.sms, slots=self.slots, perSm=self.perSm, bulk=self.bulk,
+                      split=self.split)
         text = ", ".join(f".{k} = {str(v).lower() if isinstance(v, bool) else v}" for k, v in fields.items())
         return emit("attention_decode.cuh", f"tuned(AttentionDecodeConfig{{{text}}}, {SHARED_PER_SM[arch]})",
-                    "attentionDecode", 8)
+                    "attentionDecode", 8, cluster=self.split > 1)
 
     def rope_source(self):
         text = (f".heads = {self.heads}, .kvHeads = {self.kvHeads}, .headDim = {self.headDim}, "
@@ -65,9 +67,14 @@ def cases():
         yield Config(heads, kv, dim, fused=False, sms=2), RAGGED, (1,)
         yield Config(heads, kv, dim, bulk=True), RAGGED, ()
         yield Config(heads, kv, dim, bulk=True, fused=False, sms=2), RAGGED, (3, 5)
+        yield Config(heads, kv, dim, bulk=True, split=8), RAGGED, ()
+        yield Config(heads, kv, dim, bulk=True, split=4, fused=False), RAGGED, (0, 4, 9)
     qwen = Config(32, 8, 128, maxSequences=1)
     for length in (1, 2, 64, 65, 1024, 5000):
         yield qwen, (length,), ()
+        yield replace(qwen, bulk=True, split=8), (length,), ()
+    yield replace(qwen, bulk=True, split=8, maxSequences=4), (700, 3, 2000), ()
+    yield replace(qwen, bulk=True, split=2, maxSequences=4), (700, 3, 2000, 64), ()
     yield replace(qwen, maxSequences=256), (1024,), ()
     yield replace(qwen, maxSequences=256, bulk=True), tuple(1 + 7 * i % 190 for i in range(200)), ()
     yield replace(qwen, maxSequences=33), tuple(1 + 31 * i % 300 for i in range(33)), ()
@@ -280,17 +287,21 @@ def load(gpu, compiled):
     return Kernel(gpu, compiled.image, emitted=True)
 
 
-TIMED = ((1, 1024), (1, 32768), (8, 1024), (64, 1024), (64, 4096), (256, 1024))
+TIMED = ((1, 1024), (1, 4096), (1, 32768), (2, 1024), (4, 1024), (8, 1024), (64, 1024), (64, 4096), (256, 1024))
 LAYERS = 36
 
 
-def timed_configs(copies):
-    for sequences, _ in TIMED:
-        for bulk in copies:
-            yield Config(32, 8, 128, bulk=bulk, maxSequences=sequences)
+def timed_configs(sequences, bulk):
+    """Ways to run: {name: configuration}."""
+    ways = {"lanes": Config(32, 8, 128, maxSequences=sequences)}
+    if bulk:
+        ways["bulk"] = replace(ways["lanes"], bulk=True)
+    if bulk and sequences <= 4:
+        ways["cluster"] = replace(ways["bulk"], split=8)
+    return ways
 
 
-def time_shapes(gpu, compiled, arch, copies, peak):
+def time_shapes(gpu, compiled, arch, bulk, peak):
     """Microseconds a launch in a graph of as many layers as fit, each with keys and values of its own."""
     size, c = 1 << 30, Config(32, 8, 128)
     noise = to_bf16(np.random.default_rng(1).standard_normal(1 << 24, np.float32))
@@ -310,10 +321,9 @@ def time_shapes(gpu, compiled, arch, copies, peak):
         qkv = gpu.upload(noise[:sequences * 48 * 128])
         rope_table, norm = gpu.upload(np.ones((length, 128), np.float32)), gpu.upload(np.ones(128, np.float32))
         out, line = gpu.alloc(sequences * 32 * 128 * 2), f"{sequences:4} x {length:5}"
-        for bulk in copies:
-            config = Config(32, 8, 128, bulk=bulk, maxSequences=sequences)
+        for name, config in timed_configs(sequences, bulk).items():
             kernel = load(gpu, compiled[config.source(arch)])
-            workspace, counters = gpu.alloc(kernel.workspace), gpu.upload(np.zeros(kernel.counters, np.uint32))
+            workspace, counters = gpu.alloc(kernel.workspace or 16), gpu.upload(np.zeros(kernel.counters, np.uint32))
 
             def work():
                 for layer in range(LAYERS):
@@ -322,7 +332,7 @@ def time_shapes(gpu, compiled, arch, copies, peak):
             graph = gpu.graph(work)
             gpu.time(graph, 2)
             micros = np.median(gpu.time(graph, 7)) * 1000 / LAYERS
-            line += f"   {'bulk' if bulk else 'lanes'} {micros:8.2f} us {bytes_read / micros / 1e6 / peak:6.1%}"
+            line += f"   {name} {micros:8.2f} us {bytes_read / micros / 1e6 / peak:6.1%}"
         print(line, flush=True)
 
 
@@ -336,15 +346,15 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
-    copies = (False, True) if int(options.arch[3:].rstrip("a")) >= 90 else (False,)
-    chosen = [case for case in cases() if case[0].bulk in copies]
+    bulk = int(options.arch[3:].rstrip("a")) >= 90
+    chosen = [case for case in cases() if bulk or not case[0].bulk]
     if options.small:
-        chosen = [chosen[i] for i in (0, 3, 5, 16)]
-    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0)
+        chosen = [chosen[i] for i in (0, 3, 5, 7, 26)]
+    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0, split=1)
                                for c, _, _ in chosen))
     sources = [c.source(options.arch) for c, _, _ in chosen] + [c.rope_source() for c in roped]
     if options.time:
-        sources += [c.source(options.arch) for c in timed_configs(copies)]
+        sources += [c.source(options.arch) for s, _ in TIMED for c in timed_configs(s, bulk).values()]
     compiled = compile_all(list(dict.fromkeys(sources)), options.arch, options.jobs)
     spills = sum(bool(k.spilled()) for k in compiled.values())
     print(f"{options.arch}: {len(compiled)} kernels, at most {max(k.registers() for k in compiled.values())} registers, "
@@ -372,7 +382,7 @@ def main():
             print(f"FAILED rope {config}: {problem}", flush=True)
     print(f"{len(chosen) + len(roped) - failed} passed, {failed} failed", flush=True)
     if options.time:
-        time_shapes(gpu, compiled, options.arch, copies, options.peak)
+        time_shapes(gpu, compiled, options.arch, bulk, options.peak)
     return int(failed > 0)
 
 
