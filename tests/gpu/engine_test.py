@@ -28,8 +28,8 @@ class Setup:
 
     def __init__(self, options, scratch):
         self.scratch = Path(scratch)
-        compiling = lambda name, *flags: compile_model(options.sinter, options.model, self.scratch / name, "--kernels",
-                                                       options.kernels, *flags, target=options.target)
+        compiling = lambda name, *flags: compile_model(options.sinter, options.model, self.scratch / name, *flags,
+                                                       *options.flags.split(), target=options.target)
         self.exe = compiling("large")
         self.small = compiling("small", "--max-seqs", "16", "--max-step-tokens", SMALL_STEP)
         text = " ".join((GOLDEN / "text.txt").read_text().split())
@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--sinter", required=True, type=lambda p: Path(p).resolve(), help="the compiler")
     parser.add_argument("--model", required=True, type=lambda p: Path(p).resolve(), help="the GGUF file of SmolLM2")
     parser.add_argument("--target", default="cuda:sm_90a")
-    parser.add_argument("--kernels", default="native", help="native or portable")
+    parser.add_argument("--flags", default="", help="more flags of sinter compile, for the GPU")
     parser.add_argument("--steps", type=int, default=10000, help="random steps")
     options = parser.parse_args()
     report = Report()

@@ -3,7 +3,7 @@
 lengths, each followed by decode steps, alone and in ragged batches with other requests. The root mean square distance
 of our logits to those of transformers in float32 is at most 1.2 times that of transformers in bfloat16.
 
-Usage: models_test.py --sinter build/bin/sinter [--models qwen3-0.6b,llama-3.2-1b] [--kernels portable]
+Usage: models_test.py --sinter build/bin/sinter [--models qwen3-0.6b,llama-3.2-1b] [--flags "--kernels portable"]
 """
 import argparse
 import os
@@ -23,7 +23,6 @@ from reference import Reference
 from sinter_e2e import Failure, Report, call, require
 
 MODELS = ("qwen3-0.6b", "llama-3.2-1b", "qwen3-4b", "llama-3.1-8b")
-PROMPTS = (1, 17, 512, 4096)
 ROWS = 64  # of a prompt at most, its last ones; and decode steps after it
 BESIDE = 7
 LIMIT = 1.2
@@ -39,18 +38,19 @@ class Model:
     """One configuration: compiled, and what transformers says of it."""
 
     def __init__(self, name, options, scratch):
-        self.name, self.folder = name, Path(scratch) / name
+        self.name, self.folder, self.device = name, Path(scratch) / name, options.device
         start = time.monotonic()
-        reference = Reference(HERE / "configs" / f"{name}.json", options.seed)
+        reference = Reference(options.configs / f"{name}.json", options.seed, options.device)
         reference.save(self.folder / "model")
-        ids = reference.ids(max(PROMPTS) + ROWS)
+        ids = reference.ids(max(options.prompts) + ROWS)
         self.ids = ids.tolist()
         saved = time.monotonic()
         self.exe = self.folder / name
-        flags = ["--target", options.target, "--weights", "external", "--kernels", options.kernels]
-        compiling = subprocess.Popen(list(map(str, [options.sinter, "compile", self.folder / "model", "-o", self.exe,
-                                                    *flags])), stderr=subprocess.PIPE, text=True)
-        self.positions = sorted({row for p in PROMPTS for part in ("prompt", "decode") for row in rows_of(part, p)})
+        flags = ["--target", options.target, "--weights", "external", *options.flags.split()]
+        command = [str(word) for word in (options.sinter, "compile", self.folder / "model", "-o", self.exe, *flags)]
+        compiling = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.positions = sorted({row for part in ("prompt", "decode") for p in options.prompts
+                                 for row in rows_of(part, p)})
         self.narrow, self.wide = reference.both_logits(ids, self.positions)
         reference.close()
         _, errors = compiling.communicate(timeout=300)
@@ -70,7 +70,7 @@ class Model:
         found = safetensors_file.read(files[1])[0]["logits"]
         files[1].unlink()
         require(len(found) == len(rows) + (part == "decode"), f"{len(found)} rows of logits")
-        return torch.from_numpy(found[-len(rows):].copy()).cuda()
+        return torch.from_numpy(found[-len(rows):].copy()).to(self.device)
 
     def compare(self, part, prompt, flags):
         """A line of distances; a Failure when ours is too large."""
@@ -84,8 +84,8 @@ class Model:
         return line
 
 
-def check(model, report, jobs):
-    cases = [(part, prompt, flags) for prompt in PROMPTS
+def check(model, report, options):
+    cases = [(part, prompt, flags) for prompt in options.prompts
              for part, flags in (("prompt", ()), ("decode", ()), ("decode", ("--beside", str(BESIDE))))]
 
     def attempt(case):
@@ -99,7 +99,7 @@ def check(model, report, jobs):
             raise result[1]
         return result[0]
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(options.jobs) as pool:
         for (part, prompt, flags), result in zip(cases, pool.map(attempt, cases)):
             kind = f"{part}{' beside others' if flags else ''} {prompt}"
             report.check(f"{model.name} {kind}", lambda: outcome(result))
@@ -108,9 +108,13 @@ def check(model, report, jobs):
 def main():
     parser = argparse.ArgumentParser(description="Compares whole models with transformers.")
     parser.add_argument("--sinter", required=True, type=lambda p: Path(p).resolve(), help="the compiler")
-    parser.add_argument("--models", default=",".join(MODELS), help="names of tests/gpu/configs, separated by commas")
+    parser.add_argument("--models", default=",".join(MODELS), help="names of --configs, separated by commas")
+    parser.add_argument("--configs", default=HERE / "configs", type=Path, help="folder of NAME.json")
     parser.add_argument("--target", default="cuda:sm_90a")
-    parser.add_argument("--kernels", default="native", help="native or portable")
+    parser.add_argument("--flags", default="", help="more flags of sinter compile")
+    parser.add_argument("--device", default="cuda", help="where transformers runs")
+    parser.add_argument("--prompts", default="1,17,512,4096", type=lambda p: [int(n) for n in p.split(",")],
+                        help="lengths, separated by commas")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=3, help="executables at once")
     parser.add_argument("--work", default="/dev/shm" if os.path.isdir("/dev/shm") else None,
@@ -125,7 +129,7 @@ def main():
                 report.failed += 1
                 print(f"FAIL {name}: {problem}", flush=True)
                 continue
-            check(model, report, options.jobs)
+            check(model, report, options)
     report.finish()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What transformers makes of a config: random weights on disk, and logits in bfloat16 and float32 on the GPU."""
+"""What transformers makes of a config: random weights on disk, and logits in bfloat16 and float32."""
 import gc
 
 import torch
@@ -8,25 +8,27 @@ import torch
 class Reference:
     """A model of transformers with random weights: everything as it initializes it, but norms that are not all one."""
 
-    def __init__(self, config_file, seed):
+    def __init__(self, config_file, seed, device):
         from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers.utils import logging
+        logging.disable_progress_bar()
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.manual_seed(seed)
         config = AutoConfig.from_pretrained(config_file)
         config._attn_implementation = "sdpa"
-        with torch.device("cuda"):
+        with torch.device(device):
             self.model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
             for name, parameter in self.model.named_parameters():
                 if "norm" in name:
                     parameter.data.copy_(1 + 0.1 * torch.randn(parameter.shape))
-        self.vocab_size = config.vocab_size
+        self.device, self.vocab_size = device, config.vocab_size
         self.bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
 
     def save(self, folder):
         self.model.save_pretrained(folder, max_shard_size="4GB")
 
     def ids(self, count):
-        return torch.randint(self.vocab_size, (count,), device="cuda")
+        return torch.randint(self.vocab_size, (count,), device=self.device)
 
     def logits(self, ids, rows):
         """The rows of logits of one pass over all ids: float32 [len(rows), vocab]."""
@@ -43,4 +45,5 @@ class Reference:
     def close(self):
         self.model = None
         gc.collect()
-        torch.cuda.empty_cache()
+        if self.device != "cpu":
+            torch.cuda.empty_cache()

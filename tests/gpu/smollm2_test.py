@@ -29,7 +29,7 @@ class Setup:
         self.prompts = self.scratch / "prompts.txt"
         self.prompts.write_text("".join(c["prompt"] + "\n" for c in reference["continuations"]))
         self.cpu = compile_model(options.sinter, options.model, self.scratch / "cpu", "--activations", "f32")
-        self.gpu = compile_model(options.sinter, options.model, self.scratch / "gpu", "--kernels", options.kernels,
+        self.gpu = compile_model(options.sinter, options.model, self.scratch / "gpu", *options.flags.split(),
                                  target=options.target)
 
     def answers(self, exe, *flags):
@@ -73,7 +73,7 @@ def main():
     parser.add_argument("--sinter", required=True, type=lambda p: Path(p).resolve(), help="the compiler")
     parser.add_argument("--model", required=True, type=lambda p: Path(p).resolve(), help="the GGUF file")
     parser.add_argument("--target", default="cuda:sm_90a")
-    parser.add_argument("--kernels", default="native", help="native or portable")
+    parser.add_argument("--flags", default="", help="more flags of sinter compile, for the GPU")
     options = parser.parse_args()
     report = Report()
     with tempfile.TemporaryDirectory() as scratch:
