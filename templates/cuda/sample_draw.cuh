@@ -24,11 +24,19 @@ __device__ __forceinline__ u64 weighChunks(const SampleSpace &space, const Sampl
     space.list[chunk] = mass;
   }
   __syncthreads();
-  if (limit != ~0ull)
-    eachCandidate<C>(space, row, 0, limit, [&](float logit, int id, u64) {
-      if (u64 mass = row.mass(logit))
-        atomicAdd(space.list + id / sampleChunk, mass);
-    });
+  if (limit != ~0ull) {
+    float own = 0; // of a group, summed in a fixed order; groups as integers, in any
+    eachCandidate<C>(
+        space, row, 0, limit, [&](float logit, int, u32) { own += row.likelihood(logit); },
+        [&](int group) {
+#pragma unroll
+          for (int offset = 16; offset; offset /= 2)
+            own += __shfl_xor_sync(~0u, own, offset);
+          if (threadIdx.x % 32 == 0)
+            atomicAdd(space.list + group / chunkGroups, row.fixed(own));
+          own = 0;
+        });
+  }
   __syncthreads();
   return blockSum<C>(C.chunks(), space.exchange, [&](int i) { return space.list[i]; });
 }
@@ -65,12 +73,12 @@ __device__ __forceinline__ int drawFromList(const SampleSpace &space, const Samp
 
 /// Top-k, top-p or both from the list, which gets the `wanted` likeliest, or those that top-p looks at first. Returns
 /// -1 when they are too many to sort, or too few for top-p. `limit`: min-p's; `total`: the mass up to it, for top-p
-/// alone.
+/// alone. `settled`: what is up to the limit is what is to be drawn from.
 template <SampleConfig C>
 __device__ __forceinline__ int drawLikely(const SampleSpace &space, const SampleRow &row, const rt::CudaSampling &p,
-                                          u64 limit, u64 total, double random) {
+                                          u64 limit, u64 total, double random, bool settled) {
   int wanted = p.topK > 0 ? p.topK : sampleLikely;
-  if (wanted < C.groups())
+  if (wanted < C.groups() && !settled)
     limit = min(limit, row.order(rankedGroup<C>(space, wanted - 1), idsEnd));
   int found = gather<C>(space, row, 0, limit), count = min(found, wanted);
   if (found > sampleList)
@@ -78,7 +86,7 @@ __device__ __forceinline__ int drawLikely(const SampleSpace &space, const Sample
   auto massAt = [&](int i) { return row.mass(logitOfOrder(space.list[i])); };
   if (p.topK > 0)
     total = blockSum<C>(count, space.exchange, massAt);
-  if (p.topP < 1) {
+  if (p.topP < 1 && !settled) {
     int at = findCrossing<C>(count, atLeast(p.topP, total), space.exchange, massAt).index;
     if (at == count && p.topK == 0)
       return -1;
@@ -90,9 +98,9 @@ __device__ __forceinline__ int drawLikely(const SampleSpace &space, const Sample
 /// Top-k, top-p or both over more candidates than the list holds: each is a descent, and for top-k so is the draw.
 /// Returns what is left for the draw by top-p alone, else a cut whose last is drawn.
 template <SampleConfig C>
-__device__ __forceinline__ u64 cutMany(const SampleSpace &space, const SampleRow &row, const rt::CudaSampling &p,
-                                       u64 limit, u64 total, double random) {
-  SampleCut cut{limit, total};
+__device__ __forceinline__ SampleCut cutMany(const SampleSpace &space, const SampleRow &row, const rt::CudaSampling &p,
+                                             u64 limit, u64 total, double random) {
+  SampleCut cut{limit, total, 0};
   enum { TopK, TopP, Draw };
 #pragma unroll 1
   for (int stage = p.topK > 0 ? TopK : TopP; stage <= (p.topK > 0 ? Draw : TopP); ++stage)
@@ -102,7 +110,7 @@ __device__ __forceinline__ u64 cutMany(const SampleSpace &space, const SampleRow
                        : stage == TopP ? atLeast(p.topP, cut.mass)
                                        : above(random, cut.mass),
                        cut.last);
-  return cut.last;
+  return cut;
 }
 
 /// The token of a row with a temperature, its groups measured.
@@ -113,17 +121,18 @@ __device__ __forceinline__ int drawToken(const SampleSpace &space, const SampleR
   if (p.minP > 0)
     limit = row.order(__fadd_rn(row.top, __fdiv_rn(logf(p.minP), row.scale)), idsEnd);
   bool likely = p.topK > 0 || p.topP < 1, strided = likely || p.minP > 0;
-  for (;;) {
+  for (bool settled = false;; settled = true) {
     u64 total = p.topK > 0 ? 0 : weighChunks<C>(space, row, limit);
     if (!likely)
       return drawFromChunks<C>(space, row, limit, random, total, strided);
-    likely = false;
-    int token = drawLikely<C>(space, row, p, limit, total, random);
+    int token = drawLikely<C>(space, row, p, limit, total, random, settled);
     if (token >= 0)
       return token;
-    limit = cutMany<C>(space, row, p, limit, total, random);
+    SampleCut cut = cutMany<C>(space, row, p, limit, total, random);
+    limit = cut.last;
     if (p.topK > 0)
       return idOf(limit) < C.vocab ? idOf(limit) : row.topToken;
+    likely = cut.count <= sampleLikely;
   }
 }
 

@@ -28,18 +28,23 @@ struct SampleRow {
   int topToken;
 
   __device__ __forceinline__ u64 fixed(float likelihood) const { return __float2ull_rn(likelihood * 0x1p44f); }
-  __device__ __forceinline__ u64 mass(float logit) const { return fixed(expf((logit - top) * scale)); }
+  __device__ __forceinline__ float likelihood(float logit) const { return expf((logit - top) * scale); }
+  __device__ __forceinline__ u64 mass(float logit) const { return fixed(likelihood(logit)); }
 
-  /// Candidates in order: more likely first, equal ones by id. 11 bits of (top - logit) * scale, by which the likely
-  /// ones spread evenly over a histogram, 32 of the logit, 21 of the id. For an id past all: the last of a logit.
+  /// How far below the largest, in 64ths of (top - logit) * scale.
+  __device__ __forceinline__ u32 far(float logit) const {
+    return min(u32(max(__float2int_rz((top - logit) * scale * 64), 0)), 2047u);
+  }
+  /// Candidates in order: more likely first, equal ones by id. 11 bits of far(), by which the likely ones spread evenly
+  /// over a histogram, 32 of the logit, 21 of the id. For an id past all: the last of a logit.
   __device__ __forceinline__ u64 order(float logit, u32 id) const {
-    u32 far = min(u32(max(__float2int_rz((top - logit) * scale * 64), 0)), 2047u);
-    return u64(far) << 53 | u64(~keyOf(logit)) << 21 | id;
+    return u64(far(logit)) << 53 | u64(~keyOf(logit)) << 21 | id;
   }
 };
 inline constexpr u32 idsEnd = (1u << 21) - 1;
 __device__ __forceinline__ int idOf(u64 order) { return int(order & idsEnd); }
 __device__ __forceinline__ float logitOfOrder(u64 order) { return logitOf(~u32(order >> 21)); }
+__device__ __forceinline__ u32 farOf(u64 order) { return u32(order >> 53); }
 
 /// Eight logits of a group for each lane of a warp: lane * 4 and on, and the same in its second half. -inf past the
 /// end.
