@@ -92,6 +92,9 @@ inline constexpr int sharedReserved = 1024; ///< that every CTA costs besides it
 /// Groups, at most, in which a warp fetches its activations.
 inline constexpr int activationStages = 4;
 
+/// Barriers between the warps that consume and those that finish: see matvec_work.cuh.
+inline constexpr int sumBarriers = 7;
+
 /// How a configuration is cut, and where things lie in shared memory (byte offsets).
 struct MatvecPlan {
   int sliceBlocks;      ///< blocks of a tile, at most, that one CTA of the cluster has
@@ -141,7 +144,7 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   p.squares = p.peers + (c.split > 1 ? 2 * p.groupTiles * c.tokens * tileRows * 4 : 0);
   p.peerSquares = p.squares + c.tokens * p.squareParts * 4;
   p.barriers = ceilDiv(p.peerSquares + c.split * c.tokens * 4, 16) * 16;
-  p.bytes = p.barriers + (2 * c.slots + 6) * 8;
+  p.bytes = p.barriers + (2 * c.slots + sumBarriers) * 8;
   return p;
 }
 

@@ -106,29 +106,36 @@ __device__ __forceinline__ int finisher() {
   return int(threadIdx.x) - C.consumers();
 }
 
-/// Sends this CTA's sums of a tile to those that finish them.
+/// Sends this CTA's sums of a tile to those that finish them, where they count towards `gathered`.
 template <MatvecConfig C>
-__device__ __forceinline__ void sendToPeers(char *shared, int partialBuffer, int peerBuffer, int tile, u32 rank) {
+__device__ __forceinline__ void sendToPeers(char *shared, u32 gathered, int partialBuffer, int peerBuffer, int tile,
+                                            u32 rank) {
   constexpr int half = 8 / C.split;
   u32 base = sharedAddress(shared) + planOf(C).peers;
   for (int i = finisher<C>(); i < tileRows * C.tokens; i += C.finishers()) {
-    int row = i % tileRows, token = i / tileRows;
-    int output = row / 8 * half + row % half;
-    u32 target = peerAddress(base, u32(row % 8 / half));
-    storePeer(target + peerIndex<C>(peerBuffer, tile, token, output, int(rank)) * 4,
-              sumOverWarps<C>(shared, partialBuffer, token, row));
+    int row = i % tileRows, token = i / tileRows, output = row / 8 * half + row % half;
+    u32 peer = u32(row % 8 / half);
+    storePeerAsync(peerAddress(base, peer) + peerIndex<C>(peerBuffer, tile, token, output, int(rank)) * 4,
+                   sumOverWarps<C>(shared, partialBuffer, token, row), peerAddress(gathered, peer));
   }
 }
 
 /// Sends this CTA's sums of squares to all of the cluster.
 template <MatvecConfig C>
-__device__ __forceinline__ void sendSquares(char *shared, u32 rank) {
+__device__ __forceinline__ void sendSquares(char *shared, u32 gathered, u32 rank) {
   u32 base = sharedAddress(shared) + planOf(C).peerSquares;
   for (int i = finisher<C>(); i < C.split * C.tokens; i += C.finishers()) {
     int token = i % C.tokens;
-    storePeer(peerAddress(base, u32(i / C.tokens)) + (int(rank) * C.tokens + token) * 4,
-              sliceSquares<C>(shared, token));
+    u32 peer = u32(i / C.tokens);
+    storePeerAsync(peerAddress(base, peer) + (int(rank) * C.tokens + token) * 4, sliceSquares<C>(shared, token),
+                   peerAddress(gathered, peer));
   }
+}
+
+/// What all of the cluster send to one CTA for a group of `tiles` tiles.
+template <MatvecConfig C>
+__device__ __forceinline__ u32 gatheredBytes(int tiles, bool squares) {
+  return (tiles * tileRows * C.tokens + (squares ? C.split * C.tokens : 0)) * 4;
 }
 
 /// The whole sum of output `output` of this CTA's share; `buffer` is that of partials, or of peers when split.

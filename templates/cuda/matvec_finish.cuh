@@ -60,19 +60,25 @@ __device__ __forceinline__ void squaresReady(char *shared, SumBarriers<C> &barri
   }
 }
 
-/// Sends this CTA's sums of a group of tiles to those that finish them, and waits for theirs.
+/// Sends this CTA's sums of a group of tiles to those that finish them, and waits for theirs. The two buffers have a
+/// barrier each: a CTA may begin with the next group while another still waits for this one. A buffer is written again
+/// only after all of the cluster have sent the group between, which a CTA does once all its threads have read the
+/// buffer.
 template <MatvecConfig C>
-__device__ __forceinline__ void exchangeSums(char *shared, SumBarriers<C> &barriers, int peerBuffer, int tiles,
-                                             u32 rank) {
+__device__ __forceinline__ void exchangeSums(char *shared, SumBarriers<C> &barriers, RingPlace<2> peers, int tiles,
+                                             u32 rank, bool squares) {
+  u32 gathered = barriers.gathered(int(peers.slot));
+  namedBarrier(2, C.finishers());
+  if (finisher<C>() == 0)
+    barrierArriveExpect(gathered, gatheredBytes<C>(tiles, squares));
+  if (squares)
+    sendSquares<C>(shared, gathered, rank);
   for (int tile = 0; tile < tiles; ++tile) {
     barrierWait(barriers.full(), barriers.place.parity);
-    sendToPeers<C>(shared, int(barriers.place.slot), peerBuffer, tile, rank);
+    sendToPeers<C>(shared, gathered, int(barriers.place.slot), int(peers.slot), tile, rank);
     releaseSums<C>(barriers);
   }
-  namedBarrier(2, C.finishers());
-  if (finisher<C>() < C.split)
-    barrierArrivePeer(peerAddress(barriers.gathered(), u32(finisher<C>())));
-  barrierWaitCluster(barriers.gathered(), u32(peerBuffer));
+  barrierWaitCluster(gathered, peers.parity);
 }
 
 /// Finishes the tiles of `range`. Residual and y are touched here: earlier kernels have to be complete.
@@ -80,8 +86,8 @@ template <MatvecConfig C>
 __device__ void matvecFinish(const MatvecArgs &args, char *shared, SumBarriers<C> barriers, MatvecRange range) {
   constexpr MatvecPlan P = planOf(C);
   float factor[P.threadEntries];
-  int peerBuffer = 0;
-  for (int first = range.begin; first < range.end; first += P.groupTiles, peerBuffer ^= 1) {
+  RingPlace<2> peers{};
+  for (int first = range.begin; first < range.end; first += P.groupTiles, peers.advance()) {
     int tiles = range.end - first < P.groupTiles ? range.end - first : P.groupTiles;
     FinishGroup<C> group(args, first, tiles, range.rank);
     if (C.norm && first == range.begin)
@@ -93,12 +99,10 @@ __device__ void matvecFinish(const MatvecArgs &args, char *shared, SumBarriers<C
       group.finish(shared, args, int(barriers.place.slot), factor);
       releaseSums<C>(barriers);
     } else {
-      if (C.norm && first == range.begin)
-        sendSquares<C>(shared, range.rank);
-      exchangeSums<C>(shared, barriers, peerBuffer, tiles, range.rank);
+      exchangeSums<C>(shared, barriers, peers, tiles, range.rank, C.norm && first == range.begin);
       if (first == range.begin)
         normFactors<C>(shared, group, factor);
-      group.finish(shared, args, peerBuffer, factor);
+      group.finish(shared, args, int(peers.slot), factor);
     }
   }
 }

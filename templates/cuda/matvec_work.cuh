@@ -36,7 +36,7 @@ using MatvecReader = RingReader<C.slots, planOf(C).chunkBlocks * blockBytes>;
 /// sums of their squares, ready; peers' sums gathered.
 template <MatvecConfig C>
 struct SumBarriers {
-  static constexpr int count = 6;
+  static constexpr int count = sumBarriers;
   u32 barriers;
   RingPlace<2> place{}; ///< of the partial sums
 
@@ -46,12 +46,13 @@ struct SumBarriers {
       barrierInit(barriers + (2 + i) * 8, C.finishers());
     }
     barrierInit(activations(), C.consumers());
-    barrierInit(gathered(), C.split);
+    for (int i = 0; i < 2; ++i)
+      barrierInit(gathered(i), 1);
   }
   __device__ __forceinline__ u32 full() const { return barriers + place.slot * 8; }
   __device__ __forceinline__ u32 empty() const { return barriers + (2 + place.slot) * 8; }
   __device__ __forceinline__ u32 activations() const { return barriers + 4 * 8; }
-  __device__ __forceinline__ u32 gathered() const { return barriers + 5 * 8; } ///< one arrival a CTA of the cluster
+  __device__ __forceinline__ u32 gathered(int buffer) const { return barriers + (5 + buffer) * 8; }
 };
 
 /// The tiles of a cluster, and which CTA of it this is.
