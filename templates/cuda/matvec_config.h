@@ -208,7 +208,7 @@ constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
     longer.slots = 3;
     longer.outstanding = 2;
     longer = cutInto(longer, split, sms);
-    bool large = c.tokens > 2 && c.tokens <= 8 && t.perSm == 1 && c.weightBytes() >= smallWeight;
+    bool large = c.tokens > 1 && c.tokens <= 8 && t.perSm == 1 && c.weightBytes() >= smallWeight;
     return large && !asked && valid(longer) ? longer : t;
   }
   return {};
