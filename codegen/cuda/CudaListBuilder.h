@@ -5,7 +5,6 @@
 #include "codegen/cuda/CudaSelect.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
-#include "templates/cuda/rows.h"
 
 namespace sinter {
 
@@ -36,8 +35,6 @@ public:
   /// Behind the values: what a launch hands to the next one, where an op is several launches.
   rt::CudaArg scratch() const { return scratchPlace; }
 
-  /// Which count of the step says how many rows there are.
-  cuda::Rows rowCount() const { return isHead() ? cuda::Rows::Logits : cuda::Rows::Tokens; }
   /// Rows that small kernels are built for: few classes, since they depend little on it.
   int smallRows() const;
   /// Rows at most of what the list works on, in any bucket.

@@ -118,8 +118,6 @@ private:
     c.n = m.n();
     c.k = m.k();
     c.tokens = int(list.rows);
-    if constexpr (requires { c.rows; }) // others compute all rows of the bucket
-      c.rows = list.rowCount();
     using Epilogue = decltype(c.epilogue);
     using Out = decltype(c.out);
     c.epilogue = m.swiglu ? Epilogue::SwiGlu : m.residual ? Epilogue::Residual : Epilogue::None;

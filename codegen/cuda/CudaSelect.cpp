@@ -18,7 +18,6 @@ Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Valu
   cuda::RmsNormConfig config;
   config.hidden = int(columnsOf(x));
   config.eps = float(eps);
-  config.rows = list.rowCount();
   config.weighted = weight != nullptr;
   config.maxRows = list.smallRows();
   config.sms = list.options.sms;
