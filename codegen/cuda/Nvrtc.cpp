@@ -130,8 +130,9 @@ llvm::Expected<Nvrtc> Nvrtc::open(llvm::ArrayRef<std::string> venvs) {
 std::string Nvrtc::version() const { return std::to_string(major) + "." + std::to_string(minor); }
 
 llvm::ArrayRef<llvm::StringRef> Nvrtc::commonOptions() {
-  // constexpr functions of shared headers may be called in kernels as they are.
-  static constexpr llvm::StringRef options[] = {"--std=c++20", "--device-as-default-execution-space",
+  // constexpr functions of shared headers may be called in kernels as they are. NVRTC has a cache where there is a
+  // driver, and what it finds there comes without ptxas's log.
+  static constexpr llvm::StringRef options[] = {"--std=c++20", "--device-as-default-execution-space", "--no-cache",
                                                 "--ptxas-options=-v"};
   return options;
 }

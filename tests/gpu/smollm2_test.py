@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 from sinter_e2e import GOLDEN, GREEDY, Report, agreement, call, compile_model, require, run_json
 
-NEW_TOKENS = 64
+NEW_TOKENS = 32
 TIE = 0.25  # difference of two log-probabilities up to which a greedy choice may fall on either
 PERPLEXITY_TOLERANCE = 0.005
 
