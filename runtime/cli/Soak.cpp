@@ -81,8 +81,10 @@ Result<void> Soak::submit() {
 }
 
 Result<void> Soak::step() {
-  if (once(100)) // now and then, how many requests there are to be: mostly few, at times more than fit
-    wanted = static_cast<size_t>(randomLength(random, std::min(limits.maxSeqs * 3 / 2, 96)));
+  if (once(100)) { // now and then, how many requests there are to be: few or many, at times more than fit
+    int32_t most = std::min(limits.maxSeqs * 3 / 2, 96);
+    wanted = once(2) ? 1 + random() % static_cast<size_t>(most) : static_cast<size_t>(randomLength(random, most));
+  }
   for (size_t more = 1 + random() % 4; more > 0 && present.size() < wanted; --more)
     if (Result<void> sent = submit(); !sent)
       return sent;
