@@ -24,18 +24,29 @@ __device__ __forceinline__ u32 peerRow(u32 base, int rank, int i) {
   return base + C.peersAt() + (rank * C.ownHeads() + i) * C.peerStride() * 4;
 }
 
+/// Makes the barrier at which a CTA waits for the rows it merges. By one thread, before the cluster's first barrier.
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ void expectRows(u32 base, int rank) {
+  int own = rank < C.group() ? ceilDiv(C.group() - rank, C.split) : 0;
+  barrierInit(base + C.gatheredAt(), 1);
+  barrierInitFence();
+  barrierArriveExpect(base + C.gatheredAt(), own * C.split * (C.headDim * 4 + 8));
+}
+
 /// Hands a head of the group to the CTA that merges it.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void sendRow(u32 base, int head, const DecodeRow<C> &row) {
   u32 target = peerAddress(peerRow<C>(base, int(clusterRank()), head / C.split), head % C.split);
-  u32 lane = threadIdx.x % 32;
+  u32 barrier = peerAddress(base + C.gatheredAt(), head % C.split), lane = threadIdx.x % 32;
   if constexpr (DecodeRow<C>::width == 4)
-    storePeer(target + lane * 16, U32x4{__float_as_uint(row.out[0]), __float_as_uint(row.out[1]),
-                                        __float_as_uint(row.out[2]), __float_as_uint(row.out[3])});
+    storePeerAsync(target + lane * 16,
+                   U32x4{__float_as_uint(row.out[0]), __float_as_uint(row.out[1]), __float_as_uint(row.out[2]),
+                         __float_as_uint(row.out[3])},
+                   barrier);
   else
-    storePeer(target + lane * 8, U32x2{__float_as_uint(row.out[0]), __float_as_uint(row.out[1])});
+    storePeerAsync(target + lane * 8, U32x2{__float_as_uint(row.out[0]), __float_as_uint(row.out[1])}, barrier);
   if (lane == 0)
-    storePeer(target + C.headDim * 4, U32x2{__float_as_uint(row.max), __float_as_uint(row.sum)});
+    storePeerAsync(target + C.headDim * 4, U32x2{__float_as_uint(row.max), __float_as_uint(row.sum)}, barrier);
 }
 
 /// Merges the CTA's i-th head over the cluster.
@@ -71,10 +82,11 @@ __device__ __forceinline__ void finishCluster(const DecodeState<C> &state, char 
     for (int i = warp; i < 8 && part * 8 + i < C.group(); i += C.warps)
       sendRow<C>(sharedAddress(shared), part * 8 + i, empty ? DecodeRow<C>{} : mergeWarps<C>(shared, i));
   }
-  clusterBarrier();
   int head = int(clusterRank()) + warp * C.split;
-  if (head < C.group())
-    storeRow<C>(out + head * C.headDim, mergePeers<C>(shared, warp));
+  if (head >= C.group())
+    return;
+  barrierWaitCluster(sharedAddress(shared) + C.gatheredAt(), 0);
+  storeRow<C>(out + head * C.headDim, mergePeers<C>(shared, warp));
 }
 
 /// The whole kernel, for one head of keys of one sequence a cluster.
@@ -88,6 +100,9 @@ __device__ __forceinline__ void attendCluster(const rt::CudaStep &step, const rt
       waitForPrerequisites(); // whoever waits for this kernel waits for those before it
     return;
   }
+  if (threadIdx.x == 0)
+    expectRows<C>(sharedAddress(shared), rank);
+  __syncwarp();
   clusterArrive();
   DecodeShares shares{C.split, blocks / C.split, blocks % C.split};
   DecodeUnits<C> units{step, nullptr, nullptr, looked, shares.begin(rank), shares.count(rank)};

@@ -64,7 +64,10 @@ struct AttentionDecodeConfig {
   constexpr int blocksPerSm() const { return perSm; }
   constexpr int grid() const { return split > 1 ? maxSequences * kvHeads * split : sms * perSm; }
   constexpr int cluster() const { return split; }
-  constexpr int sharedBytes() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
+  constexpr int gatheredAt() const {
+    return barriersAt() + (bulk ? warps * slots * 8 : 0);
+  } ///< a cluster's last barrier
+  constexpr int sharedBytes() const { return gatheredAt() + 8; }
   constexpr long long workspaceBytes() const { return split > 1 ? 0 : workspaceSumsAt() + 8ll * partials() * group(); }
   constexpr int counters() const { return split > 1 ? 0 : maxSequences * kvHeads * mergers(); }
 
@@ -72,7 +75,8 @@ struct AttentionDecodeConfig {
     bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;
     bool dim = headDim == 64 || headDim == 128;
     bool run = slots >= 2 && slots <= unitRing / 2 && perSm >= 1 && sms > 0;
-    bool clusters = split == 1 || (bulk && (split == 2 || split == 4 || split == 8));
+    bool powerOfTwo = split > 1 && split <= 16 && (split & (split - 1)) == 0;
+    bool clusters = split == 1 || (bulk && powerOfTwo && ownHeads() <= warps);
     return shape && dim && run && clusters && scale > 0 && maxSequences >= 1 && maxSequences <= 1024;
   }
   template <typename V>
@@ -96,12 +100,15 @@ struct AttentionDecodeConfig {
 /// Fills in how a configuration runs where a multiprocessor has `sharedPerSm` bytes of shared memory (sm_90 and sm_100:
 /// 233472, sm_80: 167936, sm_86, sm_89 and sm_120: 102400): two blocks, or one where two would have too short rings.
 ///
-/// A cluster merges in 1 us less than CTAs do that meet in the workspace; so steps of few sequences have one for every
-/// head, where they are enough to read memory at speed, and run at once.
-constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int sharedPerSm) {
+/// CTAs of a cluster merge sooner than CTAs that meet in the workspace; so steps of few sequences have a cluster for
+/// every head, where those are enough to read memory at speed and run at once. More than 8 CTAs (`maxCluster`) have to
+/// be allowed: CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED.
+constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int sharedPerSm, int maxCluster = 8) {
   if (!c.split) {
-    int ctas = c.maxSequences * c.kvHeads * 8;
-    c.split = c.bulk && ctas >= c.sms / 3 && ctas <= 2 * c.sms ? 8 : 1;
+    int pairs = c.maxSequences * c.kvHeads;
+    bool sixteen = maxCluster >= 16 && pairs * 16 >= c.sms / 3 && pairs * 16 <= 2 * c.sms;
+    bool eight = pairs * 8 >= c.sms / 3 && pairs * 8 <= c.sms;
+    c.split = !c.bulk ? 1 : sixteen ? 16 : eight ? 8 : 1;
   }
   constexpr int reserved = 1024; // that every block costs besides its own
   int most = 49152 / (c.warps * c.sliceBytes() / 2);

@@ -23,28 +23,28 @@ struct DecodeState {
   }
 };
 
-/// Logits of 16 tokens: lane (g, t), tokens 8 j + 2 t and the next, heads g, and g + 8. From `length` on -inf.
+/// Logits of 16 tokens: lane (g, t), tokens 8 j + 2 t and the next, heads g, and g + 8. From `length` on -inf. Two sums
+/// each, of alternate columns, halve the chain of dependent mma.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void sliceLogits(float (&logits)[2][4], const DecodeQuery<C> &query, u32 slot, int length) {
   constexpr float logTwo = C.scale * 1.4426950408889634f;
   u32 lane = threadIdx.x % 32, row = lane % 8;
   u32 base = slot + row * 128 + ((lane / 8 ^ row) << 4);
-#pragma unroll
-  for (int j = 0; j < 2; ++j)
-    logits[j][0] = logits[j][1] = logits[j][2] = logits[j][3] = 0;
+  float sums[2][2][4] = {};
 #pragma unroll
   for (int i = 0; i < C.headDim / 32; ++i)
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
       U32x4 keys = loadMatrices((base + (i / 2 * 2 + j) * atomBytes) ^ (i % 2 * 64));
-      mma(logits[j], query.fragments[2 * i], keys.x, keys.y);
-      mma(logits[j], query.fragments[2 * i + 1], keys.z, keys.w);
+      mma(sums[j][0], query.fragments[2 * i], keys.x, keys.y);
+      mma(sums[j][1], query.fragments[2 * i + 1], keys.z, keys.w);
     }
 #pragma unroll
   for (int j = 0; j < 2; ++j)
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      logits[j][i] = j * 8 + int(lane % 4) * 2 + i % 2 < length ? logits[j][i] * logTwo : -__int_as_float(0x7f800000);
+      logits[j][i] = j * 8 + int(lane % 4) * 2 + i % 2 < length ? (sums[j][0][i] + sums[j][1][i]) * logTwo
+                                                                : -__int_as_float(0x7f800000);
 }
 
 /// Turns the logits of head `row` into weights, and what was found before to the new maximum.
@@ -77,20 +77,23 @@ __device__ __forceinline__ void sliceWeights(float (&logits)[2][4], DecodeState<
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void attendSlice(DecodeState<C> &state, const DecodeQuery<C> &query, u32 slot, int length) {
   constexpr bool both = DecodeQuery<C>::rows == 2;
+  u32 lane = threadIdx.x % 32, row = lane % 8;
+  u32 base = slot + C.valuesAt() + lane / 8 % 2 * atomBytes + row * 128 + ((lane / 16 ^ row) << 4);
   float weights[2][4];
   sliceLogits<C>(weights, query, slot, length);
+  U32x4 values[C.headDim / 16]; // on their way while the weights are computed
+#pragma unroll
+  for (int i = 0; i < C.headDim / 16; ++i)
+    values[i] = loadMatricesTransposed((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
   sliceWeights<C>(weights, state, 0);
   if constexpr (both)
     sliceWeights<C>(weights, state, 1);
   U32x4 p{toBf16Pair(weights[0][0], weights[0][1]), both ? toBf16Pair(weights[0][2], weights[0][3]) : 0,
           toBf16Pair(weights[1][0], weights[1][1]), both ? toBf16Pair(weights[1][2], weights[1][3]) : 0};
-  u32 lane = threadIdx.x % 32, row = lane % 8;
-  u32 base = slot + C.valuesAt() + lane / 8 % 2 * atomBytes + row * 128 + ((lane / 16 ^ row) << 4);
 #pragma unroll
   for (int i = 0; i < C.headDim / 16; ++i) {
-    U32x4 values = loadMatricesTransposed((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
-    mma(state.out[2 * i], p, values.x, values.y);
-    mma(state.out[2 * i + 1], p, values.z, values.w);
+    mma(state.out[2 * i], p, values[i].x, values[i].y);
+    mma(state.out[2 * i + 1], p, values[i].z, values[i].w);
   }
 }
 

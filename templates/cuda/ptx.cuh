@@ -98,15 +98,6 @@ __device__ __forceinline__ void storePeer(u32 remote, float value) {
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(remote), "f"(value) : "memory");
 }
 
-__device__ __forceinline__ void storePeer(u32 remote, U32x4 v) {
-  asm volatile("st.shared::cluster.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(remote), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
-               : "memory");
-}
-
-__device__ __forceinline__ void storePeer(u32 remote, U32x2 v) {
-  asm volatile("st.shared::cluster.v2.u32 [%0], {%1, %2};" ::"r"(remote), "r"(v.x), "r"(v.y) : "memory");
-}
-
 /// The two halves of clusterBarrier(), for work in between.
 __device__ __forceinline__ void clusterArrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
@@ -123,6 +114,19 @@ __device__ __forceinline__ void clusterBarrierDiverged() {
 __device__ __forceinline__ void storePeerAsync(u32 remote, float value, u32 barrier) {
   asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [%0], %1, [%2];" ::"r"(remote), "f"(value),
                "r"(barrier)
+               : "memory");
+}
+
+/// The same for 16 bytes, and for 8.
+__device__ __forceinline__ void storePeerAsync(u32 remote, U32x4 v, u32 barrier) {
+  asm volatile(
+      "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(remote),
+      "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w), "r"(barrier)
+      : "memory");
+}
+__device__ __forceinline__ void storePeerAsync(u32 remote, U32x2 v, u32 barrier) {
+  asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%0], {%1, %2}, [%3];" ::"r"(remote),
+               "r"(v.x), "r"(v.y), "r"(barrier)
                : "memory");
 }
 

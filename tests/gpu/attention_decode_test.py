@@ -22,6 +22,7 @@ NAN = 0x7FC1
 SHARED_PER_SM = {"sm_80": 167936, "sm_86": 102400, "sm_89": 102400, "sm_90a": 233472, "sm_100a": 233472,
                  "sm_120": 102400}
 EPS = 1e-6
+LARGE_CLUSTERS = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def cases():
     for length in (1, 2, 64, 65, 1024, 5000):
         yield qwen, (length,), ()
         yield replace(qwen, bulk=True, split=8), (length,), ()
+        yield replace(qwen, bulk=True, split=16), (length,), ()
     yield replace(qwen, bulk=True, split=8, maxSequences=4), (700, 3, 2000), ()
+    yield Config(16, 1, 64, bulk=True, split=16), RAGGED, ()
     yield replace(qwen, bulk=True, split=2, maxSequences=4), (700, 3, 2000, 64), ()
     yield replace(qwen, maxSequences=256), (1024,), ()
     yield replace(qwen, maxSequences=256, bulk=True), tuple(1 + 7 * i % 190 for i in range(200)), ()
@@ -283,8 +286,11 @@ def compile_all(sources, arch, jobs):
         return dict(zip(sources, pool.map(lambda source: Compiled(source, arch), sources)))
 
 
-def load(gpu, compiled):
-    return Kernel(gpu, compiled.image, emitted=True)
+def load(gpu, compiled, cluster=1):
+    kernel = Kernel(gpu, compiled.image, emitted=True)
+    if cluster > 8:
+        gpu.call("cuFuncSetAttribute", kernel.function, LARGE_CLUSTERS, 1)
+    return kernel
 
 
 TIMED = ((1, 1024), (1, 4096), (1, 32768), (2, 1024), (4, 1024), (8, 1024), (64, 1024), (64, 4096), (256, 1024))
@@ -296,19 +302,43 @@ def timed_configs(sequences, bulk):
     ways = {"lanes": Config(32, 8, 128, maxSequences=sequences)}
     if bulk:
         ways["bulk"] = replace(ways["lanes"], bulk=True)
-    if bulk and sequences <= 4:
-        ways["cluster"] = replace(ways["bulk"], split=8)
+    for split in (8, 16):
+        if bulk and sequences * split <= 32:
+            ways[f"cluster of {split}"] = replace(ways["bulk"], split=split)
     return ways
 
 
+SPACER = """#include "templates/cuda/attention_decode.cuh"
+using namespace sinter::cuda;
+extern "C" __constant__ const long long k_plan[5] = {132, 128, 112640, 0, 0};
+extern "C" __global__ void __launch_bounds__(128, 1)
+k(const __grid_constant__ sinter::rt::CudaStep step, const __grid_constant__ sinter::rt::CudaArgs<1> args) {
+  launchDependents();
+  waitForPrerequisites();
+  for (long long start = clock64(); clock64() - start < 8000;)
+    ;
+}
+"""
+
+
+def graph_time(gpu, work):
+    """Milliseconds, the median of seven, of the graph that work() makes."""
+    graph = gpu.graph(work)
+    gpu.time(graph, 2)
+    return np.median(gpu.time(graph, 7))
+
+
 def time_shapes(gpu, compiled, arch, bulk, peak):
-    """Microseconds a launch in a graph of as many layers as fit, each with keys and values of its own."""
+    """Microseconds that a launch adds to a graph in which launches alternate with a kernel that, like the matmuls
+    around it, leaves room for one CTA a multiprocessor and takes 4 us; every layer has keys and values of its own."""
     size, c = 1 << 30, Config(32, 8, 128)
     noise = to_bf16(np.random.default_rng(1).standard_normal(1 << 24, np.float32))
     pool = gpu.alloc(size)
     for at in range(0, size, noise.nbytes):
         gpu.call("cuMemcpyHtoD_v2", ctypes.c_uint64(pool + at), noise.ctypes.data_as(ctypes.c_void_p),
                  ctypes.c_size_t(noise.nbytes))
+    spacer = load(gpu, compiled[SPACER])
+    waiting = graph_time(gpu, lambda: [spacer.launch([0], True) for _ in range(LAYERS)])
     for sequences, length in TIMED:
         blocks = sequences * length // BLOCK
         bytes_read = blocks * 2 * c.kvHeads * BLOCK * c.headDim * 2
@@ -322,16 +352,15 @@ def time_shapes(gpu, compiled, arch, bulk, peak):
         rope_table, norm = gpu.upload(np.ones((length, 128), np.float32)), gpu.upload(np.ones(128, np.float32))
         out, line = gpu.alloc(sequences * 32 * 128 * 2), f"{sequences:4} x {length:5}"
         for name, config in timed_configs(sequences, bulk).items():
-            kernel = load(gpu, compiled[config.source(arch)])
+            kernel = load(gpu, compiled[config.source(arch)], config.split)
             workspace, counters = gpu.alloc(kernel.workspace or 16), gpu.upload(np.zeros(kernel.counters, np.uint32))
 
             def work():
                 for layer in range(LAYERS):
+                    spacer.launch([0], True)
                     kernel.launch([qkv, rope_table, norm, norm, pool + layer % layers * bytes_read, out, workspace,
                                    counters], True, step)
-            graph = gpu.graph(work)
-            gpu.time(graph, 2)
-            micros = np.median(gpu.time(graph, 7)) * 1000 / LAYERS
+            micros = (graph_time(gpu, work) - waiting) * 1000 / LAYERS
             line += f"   {name} {micros:8.2f} us {bytes_read / micros / 1e6 / peak:6.1%}"
         print(line, flush=True)
 
@@ -354,7 +383,7 @@ def main():
                                for c, _, _ in chosen))
     sources = [c.source(options.arch) for c, _, _ in chosen] + [c.rope_source() for c in roped]
     if options.time:
-        sources += [c.source(options.arch) for s, _ in TIMED for c in timed_configs(s, bulk).values()]
+        sources += [c.source(options.arch) for s, _ in TIMED for c in timed_configs(s, bulk).values()] + [SPACER]
     compiled = compile_all(list(dict.fromkeys(sources)), options.arch, options.jobs)
     spills = sum(bool(k.spilled()) for k in compiled.values())
     print(f"{options.arch}: {len(compiled)} kernels, at most {max(k.registers() for k in compiled.values())} registers, "
@@ -367,7 +396,7 @@ def main():
     print(f"{gpu.name}, seed {seed}", flush=True)
     rng, failed = np.random.default_rng(seed), spills
     for config, lengths, several in chosen:
-        kernel = load(gpu, compiled[config.source(options.arch)])
+        kernel = load(gpu, compiled[config.source(options.arch)], config.split)
         problem = check_attention(gpu, kernel, Inputs(config, lengths, several, rng))
         kernel.unload()
         if problem:
