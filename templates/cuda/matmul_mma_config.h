@@ -81,7 +81,7 @@ struct MatmulMmaConfig {
     bool residual = epilogue != MatmulMmaEpilogue::Residual || out == MatmulMmaOut::Bf16;
     bool cut = warps() >= 1 && warps() <= 16 && rowTiles > 0 && tokenTiles > 0 &&
                (tokenTiles == 1 || tokenTiles % 2 == 0) && stageBlocks > 0 && stageBlocks % warpSplits == 0;
-    return shape && residual && cut && stages >= 2 && perSm >= 1 && sharedBytes() <= sharedLimit;
+    return shape && residual && cut && norm >= normWeight && stages >= 2 && perSm >= 1 && sharedBytes() <= sharedLimit;
   }
 
   template <typename V>
@@ -127,12 +127,20 @@ inline constexpr MatmulMmaShape matmulMmaShapes[] = {
     {2, 2, 1, 4, 8, 1}, // 128 x 128
 };
 
-/// Clocks that the busiest multiprocessor takes, roughly: 1024 products a clock, 40 bytes a clock from L2, and what a
-/// tile costs at its ends.
+/// Clocks that the busiest multiprocessor takes, roughly. Fitted to an H200: 1024 products a clock, slowed down by what
+/// shared memory moves; 36 bytes a clock from L2, 24 of weights that are read once; 700 that a stage waits when nothing
+/// else runs meanwhile, 500 at a tile's ends.
 constexpr long long matmulMmaClocks(const MatmulMmaConfig &c) {
   long long rows = c.tileRowTiles() * 16, tokens = c.tileTokens();
-  long long products = rows * tokens / 16, loads = (rows + tokens) * 128 / 40;
-  return ceilDiv(c.mostTiles(), c.sms) * (c.blocks() * (products > loads ? products : loads) + 500);
+  long long fragments = c.warpRows * c.warpTokens * 4 * (c.rowTiles * 512 + c.tokenTiles * 256); // bytes
+  long long products = rows * tokens / 16 + (fragments + (rows + tokens) * 128) * 11 / 2560;
+  long long loads = rows * 128 / (c.mostTokenTiles() == 1 ? 24 : 36) + tokens * 128 / 36;
+  long long work = (products > loads ? products : loads) * c.stageBlocks, clocks = 0;
+  for (int left = c.mostTiles(), room = c.sms * c.perSm; left > 0; left -= room) {
+    long long together = ceilDiv(left < room ? left : room, c.sms);
+    clocks += c.steps() * (together > 1 && (together - 1) * work > 700 ? together * work : work + 700) + 500;
+  }
+  return clocks;
 }
 
 /// The ring and the blocks on a multiprocessor: two blocks where three stages fit twice, since one computes while the
@@ -154,7 +162,8 @@ constexpr MatmulMmaConfig tuned(MatmulMmaConfig c) {
     t.warpRows = s.warpRows, t.warpTokens = s.warpTokens, t.warpSplits = s.warpSplits;
     t.rowTiles = s.rowTiles, t.tokenTiles = s.tokenTiles, t.stageBlocks = s.stageBlocks;
     t = withStages(t);
-    if (t.valid() && (!best.valid() || matmulMmaClocks(t) < matmulMmaClocks(best)))
+    bool wide = t.tileTokens() > 8 && t.tileTokens() >= 2 * c.tokens; // more than half of it would be padding
+    if (t.valid() && !wide && (!best.valid() || matmulMmaClocks(t) < matmulMmaClocks(best)))
       best = t;
   }
   return best;

@@ -35,7 +35,7 @@ struct SampleConfig {
   constexpr long long partsAt() const { return (long long)maxRows * groups() * 8; }
 
   constexpr bool valid() const { return vocab > 0 && vocab <= 1 << 19 && maxRows > 0 && sms > 0; }
-  constexpr int threads() const { return 320; } ///< two blocks of 96 registers a thread fit an SM
+  constexpr int threads() const { return 384; }
   constexpr int blocksPerSm() const { return 2; }
   constexpr int grid() const { return maxRows * parts(); }
   constexpr int cluster() const { return 1; }

@@ -125,9 +125,10 @@ __device__ __forceinline__ int drawToken(const SampleSpace &space, const SampleR
     u64 total = p.topK > 0 ? 0 : weighChunks<C>(space, row, limit);
     if (!likely)
       return drawFromChunks<C>(space, row, limit, random, total, strided);
-    int token = drawLikely<C>(space, row, p, limit, total, random, settled);
-    if (token >= 0)
-      return token;
+    // No likelihood is above 1: for more mass than that of so many, the likeliest cannot be enough.
+    if (p.topK > 0 || settled || atLeast(p.topP, total) <= u64(sampleLikely) << 44)
+      if (int token = drawLikely<C>(space, row, p, limit, total, random, settled); token >= 0)
+        return token;
     SampleCut cut = cutMany<C>(space, row, p, limit, total, random);
     limit = cut.last;
     if (p.topK > 0)

@@ -46,29 +46,25 @@ __device__ __forceinline__ int idOf(u64 order) { return int(order & idsEnd); }
 __device__ __forceinline__ float logitOfOrder(u64 order) { return logitOf(~u32(order >> 21)); }
 __device__ __forceinline__ u32 farOf(u64 order) { return u32(order >> 53); }
 
-/// Eight logits of a group for each lane of a warp: lane * 4 and on, and the same in its second half. -inf past the
-/// end.
+/// Four logits of half a group for each lane of a warp: lane * 4 and on. -inf past the end.
 template <SampleConfig C>
-__device__ __forceinline__ void loadGroup(float (&v)[8], const float *row, int group, int lane) {
+__device__ __forceinline__ void loadHalf(float (&v)[4], const float *row, int group, int half, int lane) {
+  int id = group * sampleGroup + half * (sampleGroup / 2) + lane * 4;
+  if constexpr (C.vocab % 4 == 0) {
+    U32x4 four = {0xff800000u, 0xff800000u, 0xff800000u, 0xff800000u};
+    if (id < C.vocab)
+      four = loadL2x4(row + id);
+    v[0] = __uint_as_float(four.x), v[1] = __uint_as_float(four.y);
+    v[2] = __uint_as_float(four.z), v[3] = __uint_as_float(four.w);
+  } else {
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    int id = group * sampleGroup + half * 128 + lane * 4;
-    if constexpr (C.vocab % 4 == 0) {
-      U32x4 four = {0xff800000u, 0xff800000u, 0xff800000u, 0xff800000u};
-      if (id < C.vocab)
-        four = loadL2x4(row + id);
-      v[half * 4] = __uint_as_float(four.x), v[half * 4 + 1] = __uint_as_float(four.y);
-      v[half * 4 + 2] = __uint_as_float(four.z), v[half * 4 + 3] = __uint_as_float(four.w);
-    } else {
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        v[half * 4 + i] = id + i < C.vocab ? loadL2(row + id + i) : __uint_as_float(0xff800000u);
-    }
+    for (int i = 0; i < 4; ++i)
+      v[i] = id + i < C.vocab ? loadL2(row + id + i) : __uint_as_float(0xff800000u);
   }
 }
 /// The id of element `i` of them.
-__device__ __forceinline__ int groupId(int group, int lane, int i) {
-  return group * sampleGroup + i / 4 * 128 + lane * 4 + i % 4;
+__device__ __forceinline__ int halfId(int group, int half, int lane, int i) {
+  return group * sampleGroup + half * (sampleGroup / 2) + lane * 4 + i;
 }
 
 /// Uniform in [0, 1), 53 bits: Philox4x32-10 of (index, 0, 0, 0) with the seed as key; runtime/engine/Philox.h on the

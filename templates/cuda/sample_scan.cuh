@@ -43,28 +43,29 @@ __device__ __forceinline__ void editLogits(const rt::CudaStep &step, const rt::C
 }
 
 /// The larger of `best` and this lane's logits of a group, as key and inverted id.
-__device__ __forceinline__ u64 largerOf(u64 best, const float (&v)[8], int group, int lane) {
+__device__ __forceinline__ u64 largerOf(u64 best, const float (&v)[2][4], int group, int lane) {
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    u64 one = u64(keyOf(v[i])) << 32 | ~u32(groupId(group, lane, i));
+    u64 one = u64(keyOf(v[i / 4][i % 4])) << 32 | ~u32(halfId(group, i / 4, lane, i % 4));
     best = one > best ? one : best;
   }
   return best;
 }
 
 /// The largest of a group and the sum of exp((logit - largest) * scale).
-__device__ __forceinline__ void measureGroup(const float (&v)[8], float scale, float &largest, float &sum) {
-  largest = v[0];
+__device__ __forceinline__ void measureGroup(const float (&v)[2][4], float scale, float &largest, float &sum) {
+  largest = v[0][0];
 #pragma unroll
   for (int i = 1; i < 8; ++i)
-    largest = fmaxf(largest, v[i]);
+    largest = fmaxf(largest, v[i / 4][i % 4]);
 #pragma unroll
   for (int offset = 16; offset; offset /= 2)
     largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, offset));
   sum = 0;
+  if (keyOf(largest) > 0x007fffffu) // not -inf
 #pragma unroll
-  for (int i = 0; i < 8; ++i)
-    sum += keyOf(largest) == 0x007fffffu ? 0 : expf((v[i] - largest) * scale);
+    for (int i = 0; i < 8; ++i)
+      sum += expf((v[i / 4][i % 4] - largest) * scale);
 #pragma unroll
   for (int offset = 16; offset; offset /= 2)
     sum += __shfl_xor_sync(~0u, sum, offset);
@@ -79,9 +80,10 @@ __device__ __forceinline__ u64 scanGroups(const float *row, int begin, int end, 
   int lane = int(threadIdx.x % 32);
   u64 best = 0;
   for (int group = begin + int(threadIdx.x / 32); group < end; group += 2 * warps) {
-    float v[2][8]; // two groups' loads are under way at once
-    loadGroup<C>(v[0], row, group, lane);
-    loadGroup<C>(v[1], row, group + warps < end ? group + warps : C.groups(), lane);
+    float v[2][2][4]; // two groups' loads are under way at once
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      loadHalf<C>(v[i / 2][i % 2], row, i < 2 || group + warps < end ? group + i / 2 * warps : C.groups(), i % 2, lane);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       if (int one = group + i * warps; one < end) {

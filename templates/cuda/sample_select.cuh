@@ -16,18 +16,23 @@ __device__ __forceinline__ void eachCandidate(const SampleSpace &space, const Sa
   for (int group = int(threadIdx.x / 32); group < C.groups(); group += C.threads() / 32) {
     if (row.order(space.largest[group], 0) > high)
       continue;
-    float v[8];
-    loadGroup<C>(v, row.logits, group, lane);
+    float v[2][4];
+    loadHalf<C>(v[0], row.logits, group, 0, lane);
+    loadHalf<C>(v[1], row.logits, group, 1, lane);
+#pragma unroll 1
+    for (int half = 0; half < 2; ++half) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      int id = groupId(group, lane, i);
-      u32 far = row.far(v[i]);
-      if (far < nearest || far > farthest || id >= C.vocab)
-        continue;
-      if (far == nearest || far == farthest) // the whole order is made only where it matters
-        if (u64 order = row.order(v[i], id); order < low || order > high)
+      for (int i = 0; i < 4; ++i) {
+        int id = halfId(group, half, lane, i);
+        float logit = half ? v[1][i] : v[0][i];
+        u32 far = row.far(logit);
+        if (far < nearest || far > farthest || id >= C.vocab)
           continue;
-      each(v[i], id, far);
+        if (far == nearest || far == farthest) // the whole order is made only where it matters
+          if (u64 order = row.order(logit, id); order < low || order > high)
+            continue;
+        each(logit, id, far);
+      }
     }
     done(group);
   }

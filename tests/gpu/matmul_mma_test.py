@@ -27,6 +27,7 @@ class Config:
     epilogue: str = "None"
     out: str = "Bf16"
     norm: bool = False
+    normWeight: bool = False
     bias: bool = False
     rows: str = "Tokens"
     sms: int = 132
@@ -35,11 +36,12 @@ class Config:
     def source(self):
         return emit("matmul_mma.cuh", f"tuned(MatmulMmaConfig{{.n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, "
                     f".epilogue = MatmulMmaEpilogue::{self.epilogue}, .out = MatmulMmaOut::{self.out}, "
-                    f".norm = {str(self.norm).lower()}, .bias = {str(self.bias).lower()}, .rows = Rows::{self.rows}, "
+                    f".norm = {str(self.norm).lower()}, .normWeight = {str(self.normWeight).lower()}, "
+                    f".bias = {str(self.bias).lower()}, .rows = Rows::{self.rows}, "
                     f".sms = {self.sms}, .sharedLimit = {self.shared}}})", "matmulMma", 7)
 
 
-SMALL = [(Config(n=72, k=104, tokens=1, epilogue="SwiGlu", norm=True), 1),
+SMALL = [(Config(n=72, k=104, tokens=1, epilogue="SwiGlu", norm=True, normWeight=True), 1),
          (Config(n=72, k=200, tokens=40, epilogue="Residual", bias=True), 33),
          (Config(n=320, k=576, tokens=300, sms=7), 290)]
 
@@ -50,9 +52,11 @@ def cases():
         for epilogue in ("None", "Residual", "SwiGlu"):
             for bias in (False, True):
                 yield Config(n=1000, k=1032, tokens=most, epilogue=epilogue, bias=bias, norm=most <= 16), rows
+        yield Config(n=1000, k=1032, tokens=most, norm=True, normWeight=True), rows
         yield Config(n=1003, k=520, tokens=most, out="F32", norm=most <= 16, rows="Logits"), rows
         yield Config(n=4800, k=576, tokens=most, out="F32", bias=True, sms=5), rows
         yield Config(n=192, k=8, tokens=most, norm=True), rows
+        yield Config(n=72, k=104, tokens=most, epilogue="SwiGlu", norm=True, normWeight=True), rows
         for shared in SHARED.values():
             yield Config(n=2560, k=4096, tokens=most, epilogue="Residual", shared=shared), rows
             yield Config(n=4864, k=2560, tokens=most, epilogue="SwiGlu", norm=most <= 16, shared=shared), rows
@@ -89,7 +93,7 @@ class Bed:
     def reference(self):
         c, x = self.config, self.x[:self.rows].float()
         factor = (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt() if c.norm else 1
-        if c.norm:
+        if c.normWeight:
             x = (x * self.norm).bfloat16().float()
         sums = [x @ w.float().t() * factor + (b if c.bias else 0) for w, b in zip(self.weights, self.biases)]
         if c.epilogue == "SwiGlu":

@@ -247,9 +247,10 @@ def main():
     options = parser.parse_args()
     todo = [(1000, 4, 3), (5000, 40, 8)] if options.small else CASES
     shapes = list(dict.fromkeys([case[:2] for case in todo] + [(151936, s) for s in (1, 256) if options.bench]))
-    source = lambda shape: emit("sample.cuh", f"SampleConfig{{.vocab = {shape[0]}, .maxRows = {shape[1]}}}", "sample", 3)
+    config = lambda vocab, rows: f"SampleConfig{{.vocab = {vocab}, .maxRows = {rows}}}"
     with ThreadPoolExecutor(options.jobs) as pool:
-        compiled = dict(zip(shapes, pool.map(lambda shape: Compiled(source(shape)), shapes)))
+        build = lambda shape: Compiled(emit("sample.cuh", config(*shape), "sample", 3))
+        compiled = dict(zip(shapes, pool.map(build, shapes)))
     spilled = [shape for shape, k in compiled.items() if k.spilled()]
     print(f"{len(compiled)} kernels, at most {max(k.registers() for k in compiled.values())} registers, "
           f"{len(spilled)} of them spill {spilled[:1] or ''}", flush=True)

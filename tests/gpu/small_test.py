@@ -47,6 +47,7 @@ class Case:
     rows: int  # of the step
     most: int  # that the kernel is for
     counts: str = "Tokens"
+    weighted: bool = True  # norms
 
     def source(self):
         fields = f".hidden = {self.hidden}, .maxRows = {self.most}, .sms = {SMS}"
@@ -54,8 +55,9 @@ class Case:
             return emit("embed.cuh", f"EmbedConfig{{.hidden = {self.hidden}, .vocab = 1000, .maxRows = {self.most}}}",
                         "embed", 2)
         if self.op == "rmsNorm":
-            return emit("norm.cuh", f"RmsNormConfig{{.hidden = {self.hidden}, .eps = 1e-5f, .rows = "
-                        f"Rows::{self.counts}, .maxRows = {self.most}}}", "rmsNorm", 3)
+            return emit("norm.cuh", f"RmsNormConfig{{.hidden = {self.hidden}, .eps = 1e-5f, .weighted = "
+                        f"{str(self.weighted).lower()}, .rows = Rows::{self.counts}, .maxRows = {self.most}}}",
+                        "rmsNorm", 3)
         return emit("last_tokens.cuh", f"LastTokensConfig{{{fields}}}", "lastTokens", 2)
 
 
@@ -66,7 +68,8 @@ def cases():
                 continue
             yield Case("embed", hidden, rows, rows)
             yield Case("lastTokens", hidden, max(rows * 2 // 3, 1), rows)
-            yield Case("rmsNorm", hidden, max(rows - 2, 1), rows, "Tokens" if rows % 2 else "Logits")
+            for weighted in (False, True):
+                yield Case("rmsNorm", hidden, max(rows - 2, 1), rows, "Tokens" if rows % 2 else "Logits", weighted)
 
 
 def inputs(case, rng):
@@ -87,7 +90,8 @@ def inputs(case, rng):
     x[case.rows:] = 0x7FFF
     weight = rng.uniform(0.5, 2, case.hidden).astype(np.float32)
     exact = from_bf16(x[:case.rows]).astype(np.float64)
-    exact = exact / np.sqrt((exact * exact).mean(-1, keepdims=True) + np.float32(1e-5)) * weight
+    exact = exact / np.sqrt((exact * exact).mean(-1, keepdims=True) + np.float32(1e-5))
+    exact = exact * weight if case.weighted else exact
     return [x, weight], dict(counts=counts), exact, 2.0 ** -8 * 1.01
 
 
