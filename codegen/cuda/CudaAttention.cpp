@@ -5,6 +5,7 @@
 #include "templates/cuda/attention_prefill_config.h"
 #include "templates/cuda/attention_prefill_mma_config.h"
 #include "templates/cuda/rope_append_config.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 namespace sinter {
@@ -29,7 +30,16 @@ public:
     return CudaArg{CudaArgKind::KvLayer, uint64_t(*op.layer)};
   }
 
+  Error check() const {
+    if (op.headDim == 64 || op.headDim == 128)
+      return Error::success();
+    return llvm::createStringError(
+        llvm::formatv("the cuda target attends with heads of 64 or 128 columns, found {0}: {1}", *op.headDim, str(op))
+            .str());
+  }
+
   Error run() {
+    TRY(check());
     TRY_ASSIGN(pool, kvLayer());
     TRY_ASSIGN(table, list.weight(WeightItem::Layout::Constant, {&op.table.get()}));
     TRY_ASSIGN(qNorm, list.vectors(op.qNorm));
@@ -63,7 +73,9 @@ public:
     auto c = headsConfig<cuda::RopeAppendConfig>();
     c.norm = !op.qNorm.empty();
     c.eps = c.norm ? float(*op.eps) : c.eps;
-    TRY_ASSIGN(l, list.launch(op, "templates/cuda/rope_append.cuh", "ropeAppend", "RopeAppendConfig", c, args));
+    TRY_ASSIGN(l,
+               list.launch(op, "rope_append",
+                           CudaTemplate{"templates/cuda/rope_append.cuh", "ropeAppend", "RopeAppendConfig"}, c, args));
     l->rowBytes = 2.0 * double(rowBytesOf(op.qkv));
     return Error::success();
   }
@@ -80,7 +92,9 @@ public:
     args.push_back({CudaArgKind::Workspace, 0});
     args.push_back({CudaArgKind::Counters, 0});
     TRY_ASSIGN(
-        l, list.launch(op, "templates/cuda/attention_decode.cuh", "attentionDecode", "AttentionDecodeConfig", c, args));
+        l, list.launch(op, "attention_decode",
+                       CudaTemplate{"templates/cuda/attention_decode.cuh", "attentionDecode", "AttentionDecodeConfig"},
+                       c, args));
     if (fused) {
       l->rowBytes = double(rowBytesOf(op.qkv) + rowBytesOf(op.result()));
       l->contextBytes = 4.0 * double(op.kvHeads * op.headDim);
@@ -90,12 +104,14 @@ public:
 
   /// Sequences with several.
   Error attendMany(llvm::ArrayRef<CudaArg> args) {
-    TRY_ASSIGN(l, list.native
-                      ? list.launch(op, "templates/cuda/attention_prefill.cuh", "attentionPrefill",
-                                    "AttentionPrefillConfig", attentionConfig<cuda::AttentionPrefillConfig>(), args)
-                      : list.launch(op, "templates/cuda/attention_prefill_mma.cuh", "attentionPrefillMma",
-                                    "AttentionPrefillMmaConfig", attentionConfig<cuda::AttentionPrefillMmaConfig>(),
-                                    args));
+    TRY_ASSIGN(l, list.native ? list.launch(op, "attention_prefill",
+                                            CudaTemplate{"templates/cuda/attention_prefill.cuh", "attentionPrefill",
+                                                         "AttentionPrefillConfig"},
+                                            attentionConfig<cuda::AttentionPrefillConfig>(), args)
+                              : list.launch(op, "attention_prefill",
+                                            CudaTemplate{"templates/cuda/attention_prefill_mma.cuh",
+                                                         "attentionPrefillMma", "AttentionPrefillMmaConfig"},
+                                            attentionConfig<cuda::AttentionPrefillMmaConfig>(), args));
     l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
     l->contextBytes = 4.0 * double(op.kvHeads * op.headDim);
     l->pairFlops = 4.0 * double(op.heads * op.headDim);

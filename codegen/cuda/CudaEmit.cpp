@@ -20,13 +20,13 @@ std::string kernelText(const CudaKernelCall &k) {
                         "constexpr {1} config = {{{2}};\n\n"
                         "// {3} blocks, {4} bytes of dynamic shared memory each\n"
                         "extern \"C\" __global__ void __launch_bounds__({5}, {6})",
-                        k.header, k.config, k.fields, k.grid, k.sharedBytes, k.threads, k.blocksPerSm)
+                        k.callee.header, k.callee.config, k.fields, k.grid, k.sharedBytes, k.threads, k.blocksPerSm)
               .str();
   if (k.cluster > 1)
     text += llvm::formatv(" __cluster_dims__({0}, 1, 1)", k.cluster).str();
   text += llvm::formatv("\n    {0}(const __grid_constant__ rt::CudaStep step, const __grid_constant__ "
                         "rt::CudaArgs<{1}> args) {{\n  {2}<config>(step, args);\n}\n",
-                        k.name, k.numArgs, k.function)
+                        k.name, k.numArgs, k.callee.function)
               .str();
   return text;
 }

@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codegen/cuda/CudaKernelTable.h"
-#include "llvm/ADT/StringExtras.h"
 
 namespace sinter {
-
-/// "attentionDecode" for 4 rows, as the 12th: "k12_attention_decode_4".
-std::string CudaKernelTable::nameFor(llvm::StringRef function, int64_t rows) const {
-  std::string words;
-  for (char c : function)
-    words += llvm::isUpper(c) ? std::string{'_', llvm::toLower(c)} : std::string{c};
-  return llvm::formatv("k{0:02}_{1}_{2}", plan.kernels.size(), words, rows).str();
-}
 
 static bool operator==(const rt::CudaTensorMap &a, const rt::CudaTensorMap &b) {
   return a.base.kind == b.base.kind && a.base.offset == b.base.offset && a.rank == b.rank &&

@@ -11,21 +11,21 @@ class CudaKernelTable {
 public:
   explicit CudaKernelTable(CudaLaunchPlan &plan) : plan(plan) {}
 
-  /// The index of the kernel that calls `function` with this config, added if it is new; `rows` only names it. An error
-  /// when the template cannot run so.
+  /// The index of the kernel that calls `callee` with this config, added if it is new: then it is named after what it
+  /// does and the rows of the first bucket that wants it. An error when the template cannot run so.
   template <typename Config>
-  llvm::Expected<size_t> add(const Op &op, llvm::StringRef header, llvm::StringRef function, llvm::StringRef configName,
-                             const Config &config, int numArgs, int64_t rows) {
+  llvm::Expected<size_t> add(const Op &op, llvm::StringRef name, const CudaTemplate &callee, const Config &config,
+                             int numArgs, int64_t rows) {
     ConfigPrinter fields;
     config.visit(fields);
     if (!canRun(config))
       return llvm::createStringError(
-          llvm::formatv("no kernel '{0}' for: {1}; {2} {{{3}}", function, str(op), configName, fields.str()).str());
-    auto [found, isNew] = kernelOf.try_emplace((function + " " + fields.str()).str(), plan.kernels.size());
+          llvm::formatv("no kernel '{0}' for: {1}; {2} {{{3}}", name, str(op), callee.config, fields.str()).str());
+    auto [found, isNew] = kernelOf.try_emplace((callee.function + " " + fields.str()).str(), plan.kernels.size());
     if (isNew)
-      plan.kernels.push_back({nameFor(function, rows), header, function, configName, fields.str().str(), &op, numArgs,
-                              config.threads(), config.blocksPerSm(), config.grid(), config.cluster(),
-                              config.sharedBytes()});
+      plan.kernels.push_back({llvm::formatv("k{0:02}_{1}_{2}", plan.kernels.size(), name, rows).str(), callee,
+                              fields.str().str(), &op, numArgs, config.threads(), config.blocksPerSm(), config.grid(),
+                              config.cluster(), config.sharedBytes()});
     return found->second;
   }
 
@@ -50,7 +50,6 @@ private:
     else
       return valid(config); // found beside the config
   }
-  std::string nameFor(llvm::StringRef function, int64_t rows) const;
   uint64_t indexOf(const rt::CudaTensorMap &map);
 
   CudaLaunchPlan &plan;

@@ -7,14 +7,19 @@
 
 namespace sinter {
 
-/// One call of a template with one config, compiled by itself; the launch geometry is what the config says.
-struct CudaKernelCall {
-  std::string name;         ///< "k03_swiglu_linear_16", of the file and of its entry point
+/// A kernel template, as its callers write it.
+struct CudaTemplate {
   llvm::StringRef header;   ///< "templates/cuda/matvec.cuh"
   llvm::StringRef function; ///< "matvec"
   llvm::StringRef config;   ///< "MatvecConfig"
-  std::string fields;       ///< ".n = 6144, .k = 2560, ..."
-  const Op *op;             ///< the first that it serves
+};
+
+/// One call of a template with one config, compiled by itself; the launch geometry is what the config says.
+struct CudaKernelCall {
+  std::string name; ///< "k03_swiglu_linear_16", of the file and of its entry point
+  CudaTemplate callee;
+  std::string fields; ///< ".n = 6144, .k = 2560, ..."
+  const Op *op;       ///< the first that it serves
   int numArgs, threads, blocksPerSm, grid, cluster, sharedBytes;
 };
 

@@ -40,11 +40,11 @@ public:
   /// Rows at most of what the list works on, in any bucket.
   int mostRows() const { return int(isHead() ? options.maxStepLogits : options.maxStepTokens); }
 
-  /// Adds a launch of `function` from templates/cuda/`header`; its costs are filled in by the caller.
+  /// Adds a launch of `callee`, whose kernel is named after what it does; its costs are filled in by the caller.
   template <typename Config>
-  Launch launch(const Op &op, llvm::StringRef header, llvm::StringRef function, llvm::StringRef configName,
-                const Config &config, llvm::ArrayRef<rt::CudaArg> args) {
-    TRY_ASSIGN(kernel, kernels.add(op, header, function, configName, config, int(args.size()), rows));
+  Launch launch(const Op &op, llvm::StringRef name, const CudaTemplate &callee, const Config &config,
+                llvm::ArrayRef<rt::CudaArg> args) {
+    TRY_ASSIGN(kernel, kernels.add(op, name, callee, config, int(args.size()), rows));
     plan.workspaceBytes = std::max<uint64_t>(plan.workspaceBytes, uint64_t(config.workspaceBytes()));
     plan.counterBytes = std::max<uint64_t>(plan.counterBytes, uint64_t(config.counters()) * 4);
     launches->push_back({kernel, &op, {args.begin(), args.end()}});

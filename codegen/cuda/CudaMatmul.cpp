@@ -48,13 +48,21 @@ class MatmulSelector {
 public:
   MatmulSelector(CudaListBuilder &list, const MatmulOp &m) : list(list), m(m), folds(canFold(m)) {}
 
+  /// Weights that share a stream are whole tiles of it, and outputs are stored eight at a time.
   Error checkShape() const {
-    for (const Value *w : m.weights)
-      if (w->type.dim(0).number() % (m.swiglu ? 8 : cuda::tileRows) && m.weights.size() > 1)
-        return llvm::createStringError(llvm::formatv("the cuda target stacks weights of whole tiles of {0} rows, {1} "
-                                                     "is {2}",
-                                                     cuda::tileRows, w->str(), w->type)
-                                           .str());
+    for (const Value *w : m.weights) {
+      bool stacked = m.weights.size() > 1 && !m.swiglu;
+      int64_t rows = w->type.dim(0).number(), multiple = stacked ? cuda::tileRows : 8;
+      if (rows % multiple)
+        return llvm::createStringError(
+            llvm::formatv("the cuda target multiplies by weights of a multiple of {0} rows, {1} is {2}", multiple,
+                          w->str(), w->type)
+                .str());
+    }
+    if (m.k() % 8)
+      return llvm::createStringError(
+          llvm::formatv("the cuda target multiplies rows of a multiple of 8 columns, {0} is {1}", m.x.str(), m.x.type)
+              .str());
     return Error::success();
   }
 
@@ -131,8 +139,8 @@ private:
     c.norm = !m.norm.empty();
     c.normWeight = c.norm && !folds;
     c.eps = c.norm ? float(m.eps) : c.eps;
-    return list.launch(m.op, "templates/cuda/matvec.cuh", "matvec", "MatvecConfig", tuned(c, list.options.sms),
-                       args.take_front(7));
+    return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matvec.cuh", "matvec", "MatvecConfig"},
+                       tuned(c, list.options.sms), args.take_front(7));
   }
 
   Launch tiled(llvm::MutableArrayRef<CudaArg> args) {
@@ -141,7 +149,8 @@ private:
     args[8] = list.kernels.tensorMap(args[0], weightMap(c));
     args[9] = {CudaArgKind::Workspace, 0};
     args[10] = {CudaArgKind::Counters, 0};
-    return list.launch(m.op, "templates/cuda/matmul.cuh", "matmul", "MatmulConfig", c, args);
+    return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matmul.cuh", "matmul", "MatmulConfig"}, c,
+                       args);
   }
 
   Launch portable(llvm::ArrayRef<CudaArg> args) {
@@ -151,7 +160,8 @@ private:
     c.eps = c.norm ? float(m.eps) : c.eps;
     c.sharedLimit = list.options.arch->maxSharedBytes;
     c.sms = list.options.sms;
-    return list.launch(m.op, "templates/cuda/matmul_mma.cuh", "matmulMma", "MatmulMmaConfig", tuned(c),
+    return list.launch(m.op, m.op.mnemonic(),
+                       CudaTemplate{"templates/cuda/matmul_mma.cuh", "matmulMma", "MatmulMmaConfig"}, tuned(c),
                        args.take_front(7));
   }
 

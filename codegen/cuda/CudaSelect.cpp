@@ -22,8 +22,8 @@ Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Valu
   config.maxRows = list.smallRows();
   config.sms = list.options.sms;
   TRY_ASSIGN(weights, list.vectors(weight ? llvm::ArrayRef<const Value *>(weight) : llvm::ArrayRef<const Value *>()));
-  TRY_ASSIGN(
-      l, list.launch(op, "templates/cuda/norm.cuh", "rmsNorm", "RmsNormConfig", config, {list.value(x), weights, out}));
+  TRY_ASSIGN(l, list.launch(op, "rms_norm", CudaTemplate{"templates/cuda/norm.cuh", "rmsNorm", "RmsNormConfig"}, config,
+                            {list.value(x), weights, out}));
   l->rowBytes = 2.0 * double(rowBytesOf(x));
   return Error::success();
 }
@@ -106,7 +106,7 @@ private:
     config.sms = options.sms;
     list.plan.hiddenSize = config.hidden;
     TRY_ASSIGN(table, list.weight(WeightItem::Layout::Atoms, {&op.table.get()}));
-    TRY_ASSIGN(l, list.launch(op, "templates/cuda/embed.cuh", "embed", "EmbedConfig", config,
+    TRY_ASSIGN(l, list.launch(op, "embed", CudaTemplate{"templates/cuda/embed.cuh", "embed", "EmbedConfig"}, config,
                               {table, list.value(op.result())}));
     l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
     return Error::success();
@@ -123,7 +123,8 @@ private:
     config.hidden = int(columnsOf(op.result()));
     config.maxRows = list.smallRows();
     config.sms = options.sms;
-    TRY_ASSIGN(l, list.launch(op, "templates/cuda/last_tokens.cuh", "lastTokens", "LastTokensConfig", config,
+    TRY_ASSIGN(l, list.launch(op, "last_tokens",
+                              CudaTemplate{"templates/cuda/last_tokens.cuh", "lastTokens", "LastTokensConfig"}, config,
                               {list.value(op.x), list.value(op.result())}));
     l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
     return Error::success();
@@ -135,7 +136,7 @@ private:
     config.vocab = int(columnsOf(*list.logits));
     config.maxRows = int(list.rows);
     config.sms = options.sms;
-    TRY_ASSIGN(l, list.launch(op, "templates/cuda/sample.cuh", "sample", "SampleConfig", config,
+    TRY_ASSIGN(l, list.launch(op, "sample", CudaTemplate{"templates/cuda/sample.cuh", "sample", "SampleConfig"}, config,
                               {{CudaArgKind::Logits, 0}, {CudaArgKind::Workspace, 0}, {CudaArgKind::Counters, 0}}));
     l->rowBytes = double(rowBytesOf(*list.logits));
     return Error::success();
@@ -143,8 +144,10 @@ private:
 
   /// What bench measures other kernels against; no list has it.
   Error readBandwidth() {
-    TRY_ASSIGN(kernel, list.kernels.add(*list.logits->def(), "templates/cuda/read_bandwidth.cuh", "readBandwidth",
-                                        "ReadBandwidthConfig", cuda::ReadBandwidthConfig{.sms = options.sms}, 3, 1));
+    TRY_ASSIGN(kernel, list.kernels.add(
+                           *list.logits->def(), "read_bandwidth",
+                           CudaTemplate{"templates/cuda/read_bandwidth.cuh", "readBandwidth", "ReadBandwidthConfig"},
+                           cuda::ReadBandwidthConfig{.sms = options.sms}, 3, 1));
     (void)kernel;
     return Error::success();
   }
