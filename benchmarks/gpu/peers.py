@@ -20,7 +20,7 @@ def measure(run, script, model, folder, timeout):
     out = home / "out.json"
     out.unlink(missing_ok=True)
     requests = "-".join(map(str, work.REQUESTS))
-    todo = f"lat,prefill,batch,thr{requests}" if model == work.MAIN else "lat"
+    todo = f"lat,prefill,thr{requests},batch" if model == work.MAIN else "lat"
     run([script, "bench", home, out, "--do", todo, "--reps", "1", "--args",
          json.dumps({"max_num_seqs": 1024})], timeout)
     return translate(json.loads(out.read_text())) if out.exists() else {}
