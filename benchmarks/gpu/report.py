@@ -111,9 +111,9 @@ def table(results):
         ratios = [f"{r[key]:.2f}" if key in r else "" for key in ("of_floor", "of_peer")]
         lines.append(f"| {r['what']} | {number(r['ours'])} {r['unit']} | {number(r['floor'])} | {ratios[0]} | "
                      f"{number(r['peer'])} | {ratios[1]} | {verdict} |")
-    bandwidth = f"{results['read_bandwidth'] / 1e12:.2f} TB/s" if results["read_bandwidth"] else "not measured"
+    bandwidth = f"{results['read_bandwidth'] / 1e12:.2f} TB/s" if results["read_bandwidth"] else "unknown"
     return (f"{results['device']}, driver {results['driver']}, {results['date'][:10]}, commit {results['commit']}; "
-            f"read bandwidth {bandwidth}, measured in the same run. The floor is the weights and the KV cache that a "
+            f"read bandwidth {bandwidth}, of the same run. The floor is the weights and the KV cache that a "
             "step reads over that; × vLLM is how many times faster.\n\n" + "\n".join(lines))
 
 
