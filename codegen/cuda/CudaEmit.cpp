@@ -101,8 +101,9 @@ private:
     for (auto [k, object] : llvm::zip_equal(plan.kernels, objects)) {
       assert(object.kernels.size() == 1 && "a file has one kernel");
       const KernelResources &r = object.kernels.front();
-      os << llvm::formatv("    {{\"{0}\", {1}, {2}, {3}, {4}, {5}, {6}, {7}},\n", k.name, offset, object.cubin.size(),
-                          r.registers, r.sharedBytes, k.sharedBytes, r.spillStoreBytes + r.spillLoadBytes, k.threads);
+      os << llvm::formatv("    {{\"{0}\", {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}},\n", k.name, offset,
+                          object.cubin.size(), r.registers, r.sharedBytes, k.sharedBytes,
+                          r.spillStoreBytes + r.spillLoadBytes, k.threads, k.cluster);
       offset = llvm::alignTo(offset + object.cubin.size(), cubinAlignment);
     }
     os << "};\n\n";

@@ -3,10 +3,10 @@
 // generated plan.cpp.
 //
 // A step is a body, embedding to the last layer's attention, and a head, from the rows whose logits are wanted to
-// sampling. A body is chosen by the number of tokens and by whether every sequence has just one (decode) or not (mixed);
-// a head by the number of logits rows and by whether they are all of the step's rows (dense) or must be gathered. The
-// executor joins a body and a head to one graph when they first meet. To the kernels of a head, CudaStep::counts[Tokens]
-// is the number of logits rows: their CudaStep points to counts of their own.
+// sampling. A body is chosen by the number of tokens and by whether every sequence has just one (decode) or not
+// (mixed); a head by the number of logits rows and by whether they are all of the step's rows (dense) or must be
+// gathered. The executor joins a body and a head to one graph when they first meet. To the kernels of a head,
+// CudaStep::counts[Tokens] is the number of logits rows: their CudaStep points to counts of their own.
 #pragma once
 #include <cstdint>
 
@@ -41,11 +41,12 @@ struct CudaTensorMap {
 /// A cubin with one entry point, and what ptxas said of it.
 struct CudaKernel {
   const char *name;
-  uint64_t offset, size; ///< of the cubin in the payload's section "cubins"
-  int32_t registers;     ///< of a thread
+  uint64_t offset, size;               ///< of the cubin in the payload's section "cubins"
+  int32_t registers;                   ///< of a thread
   int32_t staticShared, dynamicShared; ///< bytes of a block
   int32_t spillBytes;
   int32_t threads;
+  int32_t cluster; ///< blocks that its code groups; 1: none. More than 8 must be allowed before a launch
 };
 
 struct CudaLaunch {
@@ -55,8 +56,8 @@ struct CudaLaunch {
   int32_t numArgs;
   int32_t layer; ///< -1 outside any layer
   uint32_t grid;
-  double weightBytes; ///< read once a step
-  double rowBytes;    ///< activations read and written, for every row
+  double weightBytes;  ///< read once a step
+  double rowBytes;     ///< activations read and written, for every row
   double contextBytes; ///< KV cache read, for every token of context
   double rowFlops;     ///< for every row
   double pairFlops;    ///< for every row and token of its context

@@ -83,6 +83,15 @@ TEST_F(CudaLoadTest, NamesTheKernelThatDoesNotLoad) {
   gpu.failing = "";
 }
 
+TEST_F(CudaLoadTest, KernelsGetTheAttributesThatTheyNeed) {
+  make();
+  constexpr int maxShared = 8, carveout = 9, largeClusters = 14;
+  EXPECT_EQ(gpu.attributes["embed"], (std::map<int, int>{{carveout, 100}}));
+  EXPECT_EQ(gpu.attributes["layer"], (std::map<int, int>{{carveout, 100}, {maxShared, 4096}}))
+      << "8 blocks are portable";
+  EXPECT_EQ(gpu.attributes["head"], (std::map<int, int>{{carveout, 100}, {largeClusters, 1}}));
+}
+
 TEST_F(CudaLoadTest, WeightsArriveAsTheyAre) {
   std::string bytes = largeWeights();
   Plan plan = toy::cudaPlan;

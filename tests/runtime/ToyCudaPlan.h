@@ -8,11 +8,11 @@
 
 namespace sinter::rt::toy {
 
-inline constexpr CudaKernel cudaKernels[] = {{"embed", 0, 16, 32, 0, 0, 0, 64},
-                                             {"layer", 16, 16, 32, 0, 4096, 0, 128},
-                                             {"head", 32, 16, 32, 0, 0, 0, 64},
-                                             {"sample", 48, 16, 32, 0, 0, 0, 32},
-                                             {"read_bandwidth", 64, 24, 32, 0, 0, 0, 1024}};
+inline constexpr CudaKernel cudaKernels[] = {{"embed", 0, 16, 32, 0, 0, 0, 64, 1},
+                                             {"layer", 16, 16, 32, 0, 4096, 0, 128, 8},
+                                             {"head", 32, 16, 32, 0, 0, 0, 64, 16},
+                                             {"sample", 48, 16, 32, 0, 0, 0, 32, 1},
+                                             {"read_bandwidth", 64, 24, 32, 0, 0, 0, 1024, 1}};
 /// What the section "cubins" has.
 inline std::string makeCubins() {
   std::string all;
@@ -84,6 +84,15 @@ inline void cudaLayer(const FakeLaunch &launch) {
     }
 }
 
+/// Greedily; biases are written to the logits, as the real kernel does it.
+inline int cudaSample(const CudaStep &step, const CudaSampling &sampling, float *logits) {
+  if (sampling.temperature < 0)
+    return -1;
+  for (int i = sampling.biasBegin; i < sampling.biasEnd; ++i)
+    logits[step.bias[i].token % vocab] += step.bias[i].bias;
+  return static_cast<int>(std::max_element(logits, logits + vocab) - logits);
+}
+
 inline void runCudaKernel(const FakeLaunch &launch) {
   if (launch.kernel == "read_bandwidth")
     return;
@@ -102,10 +111,9 @@ inline void runCudaKernel(const FakeLaunch &launch) {
         launch.get<float>(1)[row * vocab + v] = v == peak ? 8.0f : -0.01f * static_cast<float>(v);
     }
   } else if (launch.kernel == "sample") {
-    for (int row = 0; row < rows; ++row) {
-      const float *logits = launch.get<float>(0) + row * vocab;
-      step.published[row] = step.sampled[row] = static_cast<int>(std::max_element(logits, logits + vocab) - logits);
-    }
+    for (int row = 0; row < rows; ++row)
+      step.published[row] = step.sampled[row] =
+          cudaSample(step, step.sampling[row], launch.get<float>(0) + row * vocab);
   }
 }
 

@@ -31,11 +31,9 @@ enum class CudaDeviceAttribute : int {
 };
 
 enum class CudaFunctionAttribute : int {
-  StaticSharedBytes = 1,
-  LocalBytes = 3,
-  Registers = 4,
   MaxDynamicSharedBytes = 8,
-  PreferredSharedCarveout = 9, ///< percent of a multiprocessor's L1
+  PreferredSharedCarveout = 9,        ///< percent of a multiprocessor's L1
+  NonPortableClusterSizeAllowed = 14, ///< clusters of more than 8 blocks, which not every GPU can have
 };
 
 inline constexpr unsigned cudaHostMapped = 2;        ///< pinned memory that kernels may address as the host does
@@ -43,19 +41,15 @@ inline constexpr unsigned cudaStreamNonBlocking = 1; ///< does not wait for the 
 inline constexpr unsigned cudaEventNoTiming = 2;
 inline constexpr unsigned cudaEventRecordExternal = 1; ///< in a capture: the graph records it whenever it runs
 
-enum class CudaCaptureMode : int { Global = 0, ThreadLocal = 1 };
+enum class CudaCaptureMode : int { ThreadLocal = 1 };
 
 /// How a launch differs from an ordinary one. Unused bytes are zero.
 struct CudaLaunchAttribute {
   enum class Id : int {
-    ClusterDimension = 4,
     ProgrammaticStreamSerialization = 6, ///< may start before its predecessor in the stream has ended
   };
   union Value {
     char pad[64];
-    struct {
-      unsigned x, y, z;
-    } cluster;
     int allowed;
   };
 
@@ -66,11 +60,6 @@ struct CudaLaunchAttribute {
   static CudaLaunchAttribute programmatic() {
     CudaLaunchAttribute attribute{Id::ProgrammaticStreamSerialization, {}, {}};
     attribute.value.allowed = 1;
-    return attribute;
-  }
-  static CudaLaunchAttribute cluster(unsigned x, unsigned y = 1, unsigned z = 1) {
-    CudaLaunchAttribute attribute{Id::ClusterDimension, {}, {}};
-    attribute.value.cluster = {x, y, z};
     return attribute;
   }
 };

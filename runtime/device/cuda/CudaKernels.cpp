@@ -5,6 +5,8 @@
 namespace sinter::rt {
 namespace {
 
+constexpr int32_t portableCluster = 8; ///< blocks that every GPU with clusters can group
+
 Result<CudaLibrary> openLibrary(const CudaDriver &driver, const void *cubin) {
   CudaLibraryHandle library = nullptr;
   auto loaded = driver.call(driver.cuLibraryLoadData, &library, cubin, nullptr, nullptr, 0u, nullptr, nullptr, 0u);
@@ -27,6 +29,8 @@ Result<CudaFunctionHandle> findFunction(const CudaDriver &driver, const CudaKern
   if (found && kernel.dynamicShared > 0)
     found = driver.call(driver.cuFuncSetAttribute, function, CudaFunctionAttribute::MaxDynamicSharedBytes,
                         kernel.dynamicShared);
+  if (found && kernel.cluster > portableCluster)
+    found = driver.call(driver.cuFuncSetAttribute, function, CudaFunctionAttribute::NonPortableClusterSizeAllowed, 1);
   if (!found)
     return tl::unexpected(found.error());
   return function;

@@ -115,7 +115,10 @@ CudaStatus cuKernelGetFunction(CudaFunctionHandle *function, CudaKernelHandle ke
   *function = reinterpret_cast<CudaFunctionHandle>(kernel);
   return statusOf(__func__);
 }
-CudaStatus cuFuncSetAttribute(CudaFunctionHandle, CudaFunctionAttribute, int) { return statusOf(__func__); }
+CudaStatus cuFuncSetAttribute(CudaFunctionHandle function, CudaFunctionAttribute attribute, int value) {
+  gpu.attributes[reinterpret_cast<const Library *>(function)->kernel][static_cast<int>(attribute)] = value;
+  return statusOf(__func__);
+}
 CudaStatus cuLaunchKernelEx(const CudaLaunchConfig *config, CudaFunctionHandle function, void **parameters, void **) {
   const auto *library = reinterpret_cast<const Library *>(function);
   FakeLaunch launch;

@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/abi/CudaStep.h"
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct FakeGpu {
   int live = 0;                                    ///< things handed out and not given back
   int captures = 0;
   std::vector<size_t> uploads; ///< bytes of every copy to the device
+  /// What was set of each kernel, by the driver's number of the attribute.
+  std::map<std::string, std::map<int, int>> attributes;
 };
 
 } // namespace sinter::rt
