@@ -2,6 +2,7 @@
 // The CPU executor: allocation, resolution of buffers, and the loop over launches.
 #include "runtime/device/CpuExecutor.h"
 #include "runtime/device/CpuTopology.h"
+#include "runtime/device/HostChoice.h"
 #include "runtime/support/Format.h"
 #include <algorithm>
 #include <cassert>
@@ -121,17 +122,9 @@ Result<void> CpuExecutor::start(const Step &step, std::span<const SampleRow> row
   size_t vocab = static_cast<size_t>(plan.vocabSize);
   tokens.clear();
   for (size_t i = 0; i < rows.size(); ++i)
-    tokens.push_back(choose(rows[i], row + i * vocab));
+    tokens.push_back(chooseToken(sampler, rows[i], {row + i * vocab, vocab}));
   result = {tokens, {row, static_cast<size_t>(step.numLogits) * vocab}};
   return {};
-}
-
-int32_t CpuExecutor::choose(const SampleRow &row, const float *rowLogits) {
-  if (!row.params)
-    return -1;
-  static const TokenHistory none;
-  std::span<const float> all(rowLogits, static_cast<size_t>(plan.vocabSize));
-  return sampler.sample({all, *row.params, row.history ? *row.history : none, row.seed, row.index}).value_or(-1);
 }
 
 void CpuExecutor::runLaunches(const Step &step, int32_t bucketIndex, const Worker &worker) {

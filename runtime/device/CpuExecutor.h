@@ -59,7 +59,6 @@ private:
   Result<void> allocate(const CpuExecutorOptions &options);
   void resolve();
   std::byte *address(const Arg &arg) const;
-  int32_t choose(const SampleRow &row, const float *rowLogits);
   void runLaunches(const Step &step, int32_t bucket, const Worker &worker);
 
   struct ResolvedBucket {

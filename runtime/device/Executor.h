@@ -27,7 +27,7 @@ struct SampleRow {
 /// What a step has come to. Valid until the next call of finish().
 struct StepResult {
   std::span<const int32_t> tokens; ///< [S]; -1 where none was wanted, or where the logits are not finite
-  std::span<const float> logits;   ///< [S, vocab] when they were asked for or cost nothing, else empty
+  std::span<const float> logits; ///< [S, vocab], the model's own, when they were asked for or cost nothing, else empty
 };
 
 class Executor {
@@ -38,8 +38,9 @@ public:
   virtual int32_t depth() const = 0;
   /// Starts a step; steps run in the order in which they are started. It appends its tokens' keys and values to the KV
   /// cache and chooses a token for every row of `rows` [S] that wants one. An entry of Step::tokens below 0 stands for
-  /// a token that the step before has chosen and that nobody has seen yet: that of its row ~token. The arguments are
-  /// borrowed until start() returns. Nothing is started by a call that fails.
+  /// a token that the step before has chosen and that nobody has seen yet: that of its row ~token; not of a row whose
+  /// parameters edit logits in a step that wants logits. The arguments are borrowed until start() returns. Nothing is
+  /// started by a call that fails.
   virtual Result<void> start(const Step &step, std::span<const SampleRow> rows, bool wantLogits) = 0;
   /// Waits for the oldest step that is started and not finished.
   virtual Result<StepResult> finish() = 0;

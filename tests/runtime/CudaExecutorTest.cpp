@@ -167,6 +167,60 @@ TEST_F(CudaExecutorTest, RowsThatNobodyWantsHaveNoToken) {
   EXPECT_TRUE(result->tokens.empty());
 }
 
+TEST_F(CudaExecutorTest, WantedLogitsAreTheModelsOwn) {
+  auto executor = make();
+  Prompts three({2, 2, 2});
+  for (bool wantLogits : {true, false}) {
+    int32_t unedited = toy::nextToken({20, 21});
+    {
+      SamplingParams biased, penalized; // gone before the step is finished
+      biased.logitBias = {{7, 100.0f}};
+      penalized.presencePenalty = 2;
+      penalized.logitBias = {{unedited, -7.0f}, {5, 2.5f}}; // 1 to 2.45, until the penalty
+      TokenHistory seen;
+      seen.addPrompt(std::vector<int32_t>{20, 21});
+      seen.addOutput(5);
+      three.rows[0].params = &biased;
+      three.rows[2].params = &penalized;
+      three.rows[2].history = &seen;
+      ASSERT_TRUE(executor->start(three.step, three.rows, wantLogits));
+    }
+    auto result = executor->finish();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->tokens[0], 7);
+    EXPECT_EQ(result->tokens[1], toy::nextToken({10, 11}));
+    const CudaStep &step = launches.back().step;
+    EXPECT_GE(step.sampling[1].temperature, 0);
+    EXPECT_EQ(step.sampling[0].temperature < 0, wantLogits) << "chosen on the host";
+    EXPECT_EQ(step.sampling[2].biasEnd, wantLogits ? 0 : 3);
+    if (!wantLogits)
+      continue;
+    EXPECT_EQ(result->tokens[2], unedited) << "what the penalty leaves";
+    ASSERT_EQ(result->logits.size(), 3u * toy::vocab);
+    EXPECT_EQ(result->logits[7], -0.07f) << "without the bias";
+    EXPECT_EQ(result->logits[2u * toy::vocab + static_cast<size_t>(unedited)], 8.0f);
+  }
+}
+
+TEST_F(CudaExecutorTest, LogprobsOfAnEditedRowAreTheModels) {
+  auto executor = make();
+  Engine engine(*executor);
+  Request request;
+  request.prompt = {3, 4};
+  request.maxTokens = 3;
+  request.sampling.logitBias = {{50, 100.0f}};
+  request.sampling.logprobs = 1;
+  request.onToken = [](const TokenEvent &event) {
+    EXPECT_EQ(event.token, 50);
+    ASSERT_NE(event.logprobs, nullptr);
+    EXPECT_LT(event.logprobs->chosen.logprob, -7) << "the bias makes it the most likely, the model does not";
+    EXPECT_NE(event.logprobs->top.at(0).token, 50);
+  };
+  ASSERT_TRUE(engine.submit(std::move(request)));
+  engine.runUntilIdle();
+  EXPECT_EQ(engine.stats().generatedTokens, 3);
+}
+
 TEST_F(CudaExecutorTest, PenaltiesAndBiasesGoUpAndMayGrow) {
   auto executor = make();
   std::vector<CudaTokenCount> history;

@@ -87,6 +87,7 @@ private:
   CudaTimedGraph timedGraphs[2];
   std::array<CudaSlot, 3> slots;
   CudaSamplingLists samplingLists;
+  Sampler sampler;                   ///< of rows whose token the host chooses
   int64_t started = 0, finished = 0; ///< steps
   double secondsOfUpload = 0, secondsBusy = 0;
   bool checkLaunches = false, profiling = false;

@@ -37,8 +37,9 @@ Result<void> CudaExecutor::upload(CudaSlot &slot, const Step &step, std::span<co
   CudaStepLayout layout = graphs->layout(slot.launches);
   std::byte *arrays = slot.arrays.data();
   uint64_t bytes = layout.write(arrays, step, plan.kvBlockTokens);
-  std::ranges::transform(rows, layout.samplings(arrays),
-                         [this](const SampleRow &row) { return cudaSampling(row, samplingLists); });
+  std::ranges::transform(rows, layout.samplings(arrays), [&](const SampleRow &row) {
+    return cudaSampling(slot.choosesOnHost(row) ? SampleRow{} : row, samplingLists);
+  });
   return reserveLists(samplingLists.bias.size(), samplingLists.history.size())
       .and_then([&] { return uploadLists(slot); })
       .and_then([&] { return copyUp(arraysOf(slot.index), arrays, bytes); })
@@ -70,18 +71,17 @@ Result<void> CudaExecutor::compute(CudaSlot &slot) {
   slot.timed = profiling && !checkLaunches;
   if (slot.timed)
     return computeTimed(slot);
-  auto begun = driver.call(driver.cuEventRecord, slot.begun.get(), main.get());
-  if (!begun)
-    return begun;
   CudaAddress arrays = arraysOf(slot.index);
   CudaStepArrays others = othersOf(slot.index);
+  // The step begins when its graph is there: on an idle GPU the event is reached at once.
+  auto begin = [&] { return driver.call(driver.cuEventRecord, slot.begun.get(), main.get()); };
   if (checkLaunches)
-    return graphs->runChecked(slot.launches, arrays, others, main.get());
+    return begin().and_then([&] { return graphs->runChecked(slot.launches, arrays, others, main.get()); });
   // Built on the other stream: this one may hold a step, which a capture must not see.
   Result<CudaGraphExecHandle> graph = graphs->get(slot.launches, arrays, others, copies.get());
   if (!graph)
     return tl::unexpected(graph.error());
-  return driver.call(driver.cuGraphLaunch, *graph, main.get());
+  return begin().and_then([&] { return driver.call(driver.cuGraphLaunch, *graph, main.get()); });
 }
 
 Result<void> CudaExecutor::download(CudaSlot &slot) {
@@ -112,9 +112,11 @@ Result<StepResult> CudaExecutor::finish() {
     if (!slot.wanted[row])
       slot.tokens[row] = -1;
   StepResult result{.tokens = slot.tokens, .logits = {}};
+  size_t vocab = static_cast<size_t>(plan.vocabSize);
   if (slot.wantLogits)
-    result.logits = {reinterpret_cast<const float *>(slot.logits.data()),
-                     slot.tokens.size() * static_cast<size_t>(plan.vocabSize)};
+    result.logits = {reinterpret_cast<const float *>(slot.logits.data()), slot.tokens.size() * vocab};
+  for (const KeptSampleRow &one : slot.kept)
+    slot.tokens[one.place] = chooseToken(sampler, one.row(), result.logits.subspan(one.place * vocab, vocab));
   return result;
 }
 

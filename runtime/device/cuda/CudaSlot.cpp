@@ -42,8 +42,12 @@ void CudaSlot::describe(const Step &step, std::span<const SampleRow> rows) {
     pairs += queries * (context - queries) + queries * (queries + 1) / 2;
   }
   wanted.clear();
-  for (const SampleRow &row : rows)
+  kept.clear();
+  for (const SampleRow &row : rows) {
+    if (choosesOnHost(row))
+      kept.emplace_back(wanted.size(), row);
     wanted.push_back(row.params != nullptr);
+  }
 }
 
 } // namespace sinter::rt
