@@ -48,7 +48,7 @@ struct CudaLaunchPlan : StepPlan {
   uint64_t workspaceBytes = 0, counterBytes = 0;
 };
 
-/// Collects the fields of a config as the initialiser of that config: ".n = 6144, .epilogue = MatvecEpilogue::None".
+/// Collects the fields of a config as the initialiser of that config: ".n = 6144, .epilogue = Epilogue::None".
 class ConfigPrinter {
 public:
   void operator()(llvm::StringRef name, bool v) { text.field(name, v); }

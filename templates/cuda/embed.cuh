@@ -23,7 +23,7 @@ __device__ void embed(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   static_assert(C.valid());
   launchDependents();
   waitForPrerequisites();
-  int count = rowCount<Rows::Tokens>(step);
+  int count = rowCount(step);
   for (int t = int(blockIdx.x); t < count; t += C.grid()) {
     int token = tokenAt<C>(step, t);
     const u16 *row =

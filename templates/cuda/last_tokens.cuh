@@ -12,7 +12,7 @@ __device__ void lastTokens(const rt::CudaStep &step, const rt::CudaArgs<N> &args
   static_assert(C.valid());
   launchDependents();
   waitForPrerequisites();
-  int count = rowCount<Rows::Logits>(step);
+  int count = logitsCount(step);
   for (int row = int(blockIdx.x); row < count; row += C.grid()) {
     const u16 *x = args.template get<const u16>(0) + (long long)loadL2(step.logitRows + row) * C.hidden;
     u16 *y = args.template get<u16>(1) + (long long)row * C.hidden;

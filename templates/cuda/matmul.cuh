@@ -101,7 +101,7 @@ __device__ __forceinline__ void matmulConsume(const rt::CudaStep &step, const rt
                                               const MatmulRing<C> &ring, MatmulCta cta) {
   int half = __shfl_sync(~0u, int(threadIdx.x / 128), 0);
   waitForPrerequisites();
-  int tokens = rowCount<C.rows>(step);
+  int tokens = rowCount(step);
   MatmulOutput<C> output = matmulOutput<C>(args, ring.slots, tokens);
   if constexpr (C.split > 1) {
     matmulShared<C>(ring, output, cta, half);

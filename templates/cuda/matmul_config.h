@@ -2,7 +2,6 @@
 // What the matmul of 17 rows and more is specialised for on sm_90a, and how its work is cut: all at compile time.
 #pragma once
 #include "templates/cuda/matvec_config.h"
-#include "templates/cuda/rows.h"
 
 namespace sinter::cuda {
 
@@ -21,11 +20,10 @@ struct MatmulConfig {
   int n = 0;      ///< columns of y, a multiple of 8
   int k = 0;      ///< columns of x, a multiple of 8
   int tokens = 0; ///< rows at most
-  MatvecEpilogue epilogue = MatvecEpilogue::None;
-  MatvecOut out = MatvecOut::Bf16;
+  Epilogue epilogue = Epilogue::None;
+  Out out = Out::Bf16;
   bool bias = false; ///< for SwiGlu: one of the gate's, one of the up projection's
-  Rows rows = Rows::Tokens;
-  int sms = 132; ///< multiprocessors of the chip, all of which run a block at once
+  int sms = 132;     ///< multiprocessors of the chip, all of which run a block at once
 
   // How it runs. tuned() fills what is 0.
   int tileTokens = 0;         ///< rows of x of a tile: 32, 64, 128, 192 or 256
@@ -40,7 +38,7 @@ struct MatmulConfig {
   static constexpr int unitTokens = 32;   ///< rows of y that a warpgroup stages at once
   static constexpr int pieceTokens = 16;  ///< rows of y that a warpgroup of a split tile finishes at once
 
-  constexpr bool pair() const { return epilogue == MatvecEpilogue::SwiGlu; }
+  constexpr bool pair() const { return epilogue == Epilogue::SwiGlu; }
   constexpr int packedRows() const { return pair() ? ceilDiv(n, 8) * tileRows : ceilDiv(n, tileRows) * tileRows; }
   constexpr int blocks() const { return blocksOf(k); }
   constexpr int rowTiles() const { return ceilDiv(packedRows(), tileWeights); }
@@ -60,7 +58,7 @@ struct MatmulConfig {
   /// A warpgroup's part of memory to turn y around in.
   constexpr int stagingBytes() const {
     int pieces = split > 1 ? ownPieces() * pieceTokens : 0, units = 2 * unitTokens;
-    return out == MatvecOut::F32 ? 0 : (pieces > units ? pieces : units) * outRows() * 2;
+    return out == Out::F32 ? 0 : (pieces > units ? pieces : units) * outRows() * 2;
   }
   constexpr int stagingAt() const { return stages * stageBytes(); }
   constexpr int barriersAt() const { return stagingAt() + 2 * stagingBytes(); }
@@ -95,7 +93,6 @@ struct MatmulConfig {
     v("epilogue", epilogue);
     v("out", out);
     v("bias", bias);
-    v("rows", rows);
     v("sms", sms);
     v("tileTokens", tileTokens);
     v("split", split);

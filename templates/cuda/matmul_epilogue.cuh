@@ -97,7 +97,7 @@ struct MatmulOutput {
       for (int i = 0; i < Groups; i += 2) {
         u32 address = at + stagedAt((i + matrix / 2) * 8 + row, warp() * 2 + matrix % 2);
         U32x4 r{};
-        if constexpr (C.epilogue == MatvecEpilogue::Residual)
+        if constexpr (C.epilogue == Epilogue::Residual)
           r = loadMatricesTransposed(address);
         storeMatricesTransposed(address, {finishPair(d[i][0] + low, d[i][1] + low, r.x),
                                           finishPair(d[i][2] + high, d[i][3] + high, r.y),
@@ -108,7 +108,7 @@ struct MatmulOutput {
   }
 
   __device__ __forceinline__ static u32 finishPair(float a, float b, u32 residualPair) {
-    if constexpr (C.epilogue == MatvecEpilogue::Residual)
+    if constexpr (C.epilogue == Epilogue::Residual)
       return toBf16Pair(a + lowBf16(residualPair), b + highBf16(residualPair));
     else
       return toBf16Pair(a, b);
@@ -137,7 +137,7 @@ struct MatmulOutput {
     if (own >= C.n)
       return;
     long long at = (long long)token * C.n + own;
-    if constexpr (C.epilogue == MatvecEpilogue::Residual)
+    if constexpr (C.epilogue == Epilogue::Residual)
       v += lowBf16(loadL2(residual + at));
     static_cast<float *>(y)[at] = v;
   }
@@ -145,7 +145,7 @@ struct MatmulOutput {
   /// A piece of a split tile, its residual being staged at `at`.
   template <int Groups>
   __device__ __forceinline__ void finishPiece(const float (&d)[Groups][4], int firstToken, u32 at) const {
-    if constexpr (C.out == MatvecOut::F32) {
+    if constexpr (C.out == Out::F32) {
       storeDirect(d, firstToken);
     } else {
       stage(d, at);
@@ -157,7 +157,7 @@ struct MatmulOutput {
   /// Asks for the residual of the first two units of a tile that finishTile() will be called for.
   template <int Tokens>
   __device__ __forceinline__ void startTile(int firstToken) const {
-    if constexpr (C.out == MatvecOut::Bf16 && C.epilogue == MatvecEpilogue::Residual) {
+    if constexpr (C.out == Out::Bf16 && C.epilogue == Epilogue::Residual) {
       fetchResidual<C.unitTokens>(firstToken, staging);
       asyncCopyCommit();
       if constexpr (Tokens > C.unitTokens)
@@ -169,9 +169,9 @@ struct MatmulOutput {
   /// All tokens of a tile, a unit at a time through two buffers.
   template <int Count>
   __device__ __forceinline__ void finishTile(const float (&d)[Count][4], int firstToken) const {
-    constexpr bool residual = C.epilogue == MatvecEpilogue::Residual;
+    constexpr bool residual = C.epilogue == Epilogue::Residual;
     constexpr int groups = C.unitTokens / 8, units = Count / groups;
-    if constexpr (C.out == MatvecOut::F32) {
+    if constexpr (C.out == Out::F32) {
       storeDirect(d, firstToken);
       return;
     } else {

@@ -124,7 +124,7 @@ __device__ void matmulLoad(const rt::CudaStep &step, const void *activations, co
   acquireTensorMap(activations);
   if constexpr (C.adaptive) {
     waitForPrerequisites();
-    int tokens = rowCount<C.rows>(step), size = adaptedTokens<C>(tokens);
+    int tokens = rowCount(step), size = adaptedTokens<C>(tokens);
     if (size == 256)
       matmulLoadTiles<C, 256>(activations, weights, ring, cta, tokens);
     else if (size == 192)

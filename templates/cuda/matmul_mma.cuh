@@ -21,7 +21,7 @@ __device__ __forceinline__ int fillRing(u32 ring, const rt::CudaStep &step, cons
         loadWeights<C>(ring + stage * C.stageBytes(), args, ahead);
   }
   waitForPrerequisites();
-  int count = min(rowCount<C.rows>(step), C.tokens), tokenTiles = ceilDiv(count, C.tileTokens());
+  int count = min(rowCount(step), C.tokens), tokenTiles = ceilDiv(count, C.tileTokens());
   ahead = firstCursor<C>(tokenTiles);
   for (int stage = 0; stage < C.stages - 1; ++stage, nextStep<C>(ahead, tokenTiles)) {
     if (exists<C>(ahead, tokenTiles)) {

@@ -1,27 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the portable matmul is specialised for, and how its work is cut: all at compile time. Plain C++20.
 #pragma once
+#include "templates/cuda/epilogue_config.h"
 #include "templates/cuda/layout.h"
-#include "templates/cuda/rows.h"
 
 namespace sinter::cuda {
-
-enum class MatmulMmaEpilogue : unsigned char {
-  None,
-  Residual, ///< y += residual [rows, n], bfloat16 like y; y itself may be the residual
-  SwiGlu,   ///< y = silu(gate) * up, the weight packed by packGateUp
-};
-
-enum class MatmulMmaOut : unsigned char { Bf16, F32 };
-
-constexpr const char *nameOf(MatmulMmaEpilogue e) {
-  return e == MatmulMmaEpilogue::None       ? "MatmulMmaEpilogue::None"
-         : e == MatmulMmaEpilogue::Residual ? "MatmulMmaEpilogue::Residual"
-                                            : "MatmulMmaEpilogue::SwiGlu";
-}
-constexpr const char *nameOf(MatmulMmaOut o) {
-  return o == MatmulMmaOut::Bf16 ? "MatmulMmaOut::Bf16" : "MatmulMmaOut::F32";
-}
 
 /// y[t, i] = epilogue(sum_k x[t, k] * w[i, k] + bias[i]), x bfloat16, w packed as layout.h says, sums in float32.
 /// With norm, x stands for x * rsqrt(mean(x^2) + eps): the factor, one a token, is applied to the sums. The weight of
@@ -30,13 +13,12 @@ struct MatmulMmaConfig {
   int n = 0;      ///< columns of y; a multiple of 8 where y is bfloat16
   int k = 0;      ///< columns of x, a multiple of 8
   int tokens = 1; ///< rows of x and y at most
-  MatmulMmaEpilogue epilogue = MatmulMmaEpilogue::None;
-  MatmulMmaOut out = MatmulMmaOut::Bf16;
+  Epilogue epilogue = Epilogue::None;
+  Out out = Out::Bf16;
   bool norm = false;
   bool normWeight = false;
   float eps = 1e-6f;
-  bool bias = false; ///< of gate and of up with SwiGlu
-  Rows rows = Rows::Tokens;
+  bool bias = false;        ///< of gate and of up with SwiGlu
   int sms = 132;            ///< multiprocessors of the chip
   int sharedLimit = 101376; ///< bytes of shared memory that a block may have
 
@@ -48,7 +30,7 @@ struct MatmulMmaConfig {
   int stages = 0;                   ///< of the ring
   int perSm = 0;                    ///< blocks on a multiprocessor
 
-  constexpr bool gated() const { return epilogue == MatmulMmaEpilogue::SwiGlu; }
+  constexpr bool gated() const { return epilogue == Epilogue::SwiGlu; }
   constexpr int warps() const { return warpRows * warpTokens * warpSplits; }
   constexpr int tileRowTiles() const { return warpRows * rowTiles; } ///< tiles of 16 rows, of a block's tile
   constexpr int tileTokens() const { return warpTokens * tokenTiles * 8; }
@@ -77,8 +59,8 @@ struct MatmulMmaConfig {
   constexpr int counters() const { return 0; }
 
   constexpr bool valid() const {
-    bool shape = n > 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0 && (out == MatmulMmaOut::F32 || n % 8 == 0);
-    bool residual = epilogue != MatmulMmaEpilogue::Residual || out == MatmulMmaOut::Bf16;
+    bool shape = n > 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0 && (out == Out::F32 || n % 8 == 0);
+    bool residual = epilogue != Epilogue::Residual || out == Out::Bf16;
     bool cut = warps() >= 1 && warps() <= 16 && rowTiles > 0 && tokenTiles > 0 &&
                (tokenTiles == 1 || tokenTiles % 2 == 0) && stageBlocks > 0 && stageBlocks % warpSplits == 0;
     return shape && residual && cut && norm >= normWeight && stages >= 2 && perSm >= 1 && sharedBytes() <= sharedLimit;
@@ -95,7 +77,6 @@ struct MatmulMmaConfig {
     v("normWeight", normWeight);
     v("eps", eps);
     v("bias", bias);
-    v("rows", rows);
     v("sms", sms);
     v("sharedLimit", sharedLimit);
     v("warpRows", warpRows);

@@ -73,14 +73,14 @@ template <MatmulMmaConfig C>
 __device__ __forceinline__ void storeEight(void *y, int token, int column, int count, float low, float high,
                                            u32 residual) {
   int g = int(threadIdx.x % 32 / 4), j = int(threadIdx.x % 4) * 2;
-  if constexpr (C.out == MatmulMmaOut::F32) {
+  if constexpr (C.out == Out::F32) {
     float *to = static_cast<float *>(y) + (long long)(token + j) * C.n + column + g;
     if (column + g < C.n && token + j < count)
       to[0] = low;
     if (column + g < C.n && token + j + 1 < count)
       to[C.n] = high;
   } else {
-    if constexpr (C.epilogue == MatmulMmaEpilogue::Residual) {
+    if constexpr (C.epilogue == Epilogue::Residual) {
       u32 r = transposeMatrix(residual);
       low += lowBf16(r), high += highBf16(r);
     }
@@ -96,7 +96,7 @@ __device__ __forceinline__ float silu(float v) { return v / (1 + __expf(-v)); }
 template <MatmulMmaConfig C>
 __device__ __forceinline__ void storeRows(const MatmulMmaSums<C> &own, const MatmulMmaArgs &args, int r, int rowTile,
                                           int token, int count) {
-  constexpr bool adds = C.epilogue == MatmulMmaEpilogue::Residual;
+  constexpr bool adds = C.epilogue == Epilogue::Residual;
   constexpr int outputs = C.gated() ? 8 : tileRows;
   int g = int(threadIdx.x % 32 / 4), j = int(threadIdx.x % 4) * 2, column = rowTile * outputs;
   // All residuals of these rows are asked for before the first is used.

@@ -31,7 +31,7 @@ struct MatmulSplit {
 
   /// Asks for the residuals of this warpgroup's pieces.
   __device__ __forceinline__ void start(MatmulOutput<C> &output, int firstRow, int firstToken, int half) const {
-    if constexpr (C.out == MatvecOut::Bf16 && C.epilogue == MatvecEpilogue::Residual) {
+    if constexpr (C.out == Out::Bf16 && C.epilogue == Epilogue::Residual) {
 #pragma unroll
       for (int i = 0; i < C.ownPieces(); ++i)
         if (int piece = pieceOf(half, i); piece >= 0) {
@@ -82,7 +82,7 @@ struct MatmulSplit {
       if (int piece = pieceOf(half, i); piece >= 0)
         addUp(d[i], piece);
     clusterArrive();
-    if constexpr (C.out == MatvecOut::Bf16)
+    if constexpr (C.out == Out::Bf16)
       asyncCopyWait();
     output.sync();
 #pragma unroll

@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a weight-streaming matmul of 1 to 16 tokens is specialised for, and how its work is cut: all at compile time.
 #pragma once
+#include "templates/cuda/epilogue_config.h"
 #include "templates/cuda/layout.h"
 
 namespace sinter::cuda {
-
-enum class MatvecEpilogue : unsigned char {
-  None,
-  Residual, ///< y += residual [tokens, n], of y's element type; y itself may be the residual
-  SwiGlu,   ///< y = silu(gate) * up, the weight packed by packGateUp
-};
-constexpr const char *nameOf(MatvecEpilogue e) {
-  return e == MatvecEpilogue::None       ? "MatvecEpilogue::None"
-         : e == MatvecEpilogue::Residual ? "MatvecEpilogue::Residual"
-                                         : "MatvecEpilogue::SwiGlu";
-}
-
-enum class MatvecOut : unsigned char { Bf16, F32 };
-constexpr const char *nameOf(MatvecOut o) { return o == MatvecOut::Bf16 ? "MatvecOut::Bf16" : "MatvecOut::F32"; }
 
 /// y[t, i] = epilogue(sum_k x[t, k] * w[i, k] + bias[i]), x bfloat16, w packed by pack_weight.h, sums in float32.
 /// With norm, x stands for x * rsqrt(mean(x^2) + eps): the factor, one a token, is applied to the sums. The weight of
@@ -26,8 +13,8 @@ struct MatvecConfig {
   int n = 0; ///< columns of y
   int k = 0; ///< columns of x, a multiple of 8
   int tokens = 1;
-  MatvecEpilogue epilogue = MatvecEpilogue::None;
-  MatvecOut out = MatvecOut::Bf16;
+  Epilogue epilogue = Epilogue::None;
+  Out out = Out::Bf16;
   bool norm = false;
   bool normWeight = false;
   bool bias = false; ///< for SwiGlu: one of the gate's, one of the up projection's
@@ -44,13 +31,13 @@ struct MatvecConfig {
   int finishWarps = 0;        ///< that sum what those leave of a tile, while they go on with the next
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
 
-  constexpr int tileOutputs() const { return epilogue == MatvecEpilogue::SwiGlu ? 8 : tileRows; }
+  constexpr int tileOutputs() const { return epilogue == Epilogue::SwiGlu ? 8 : tileRows; }
   constexpr int tiles() const { return ceilDiv(n, tileOutputs()); }
   constexpr int blocks() const { return blocksOf(k); }
   constexpr long long weightBytes() const { return (long long)tiles() * blocks() * blockBytes; }
   constexpr int consumers() const { return warps * 32; }
   constexpr int finishers() const { return finishWarps * 32; }
-  constexpr int outBytes() const { return out == MatvecOut::F32 ? 4 : 2; }
+  constexpr int outBytes() const { return out == Out::F32 ? 4 : 2; }
 
   constexpr int threads() const { return consumers() + finishers() + 32; } ///< the last warp loads
   constexpr int blocksPerSm() const { return perSm; }

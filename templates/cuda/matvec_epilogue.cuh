@@ -156,7 +156,7 @@ __device__ __forceinline__ float wholeSum(const char *shared, int buffer, Matvec
 
 template <MatvecConfig C>
 __device__ __forceinline__ float loadResidual(const MatvecArgs &args, long at) {
-  if constexpr (C.out == MatvecOut::F32)
+  if constexpr (C.out == Out::F32)
     return loadL2(static_cast<const float *>(args.residual) + at);
   else
     return lowBf16(loadL2(static_cast<const u16 *>(args.residual) + at));
@@ -172,9 +172,9 @@ __device__ __forceinline__ MatvecAddends loadAddends(const MatvecArgs &args, int
   MatvecAddends a;
   if constexpr (C.bias)
     a.bias = loadConstantFloat(args.bias + column);
-  if constexpr (C.bias && C.epilogue == MatvecEpilogue::SwiGlu)
+  if constexpr (C.bias && C.epilogue == Epilogue::SwiGlu)
     a.other = loadConstantFloat(args.upBias + column);
-  if constexpr (C.epilogue == MatvecEpilogue::Residual)
+  if constexpr (C.epilogue == Epilogue::Residual)
     a.other = loadResidual<C>(args, at);
   return a;
 }
@@ -184,13 +184,13 @@ template <MatvecConfig C>
 __device__ __forceinline__ void finishOutput(const char *shared, const MatvecArgs &args, int buffer, MatvecEntry entry,
                                              long at, float factor, MatvecAddends addends) {
   float v = wholeSum<C>(shared, buffer, entry, entry.output) * factor + addends.bias;
-  if constexpr (C.epilogue == MatvecEpilogue::SwiGlu) {
+  if constexpr (C.epilogue == Epilogue::SwiGlu) {
     float up = wholeSum<C>(shared, buffer, entry, entry.output + 8 / C.split) * factor + addends.other;
     v = v / (1 + __expf(-v)) * up;
   }
-  if constexpr (C.epilogue == MatvecEpilogue::Residual)
+  if constexpr (C.epilogue == Epilogue::Residual)
     v += addends.other;
-  if constexpr (C.out == MatvecOut::F32)
+  if constexpr (C.out == Out::F32)
     static_cast<float *>(args.y)[at] = v;
   else
     static_cast<u16 *>(args.y)[at] = toBf16(v);

@@ -69,7 +69,7 @@ __device__ void rmsNorm(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   for (int piece = int(threadIdx.x); C.weighted && piece < C.hidden / 32; piece += C.threads())
     prefetchL2(args.template get<const float>(1) + piece * 32);
   waitForPrerequisites();
-  int count = rowCount<C.rows>(step), turn = 0;
+  int count = rowCount(step), turn = 0;
   for (int row = int(blockIdx.x); row < count; row += C.grid(), turn ^= 1) {
     long long at = (long long)row * C.hidden;
     normRow<C>(args.template get<const u16>(0) + at, args.template get<const float>(1), args.template get<u16>(2) + at,

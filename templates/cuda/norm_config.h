@@ -2,7 +2,6 @@
 // What an RMSNorm of rows is specialised for.
 #pragma once
 #include "templates/cuda/layout.h"
-#include "templates/cuda/rows.h"
 
 namespace sinter::cuda {
 
@@ -13,9 +12,8 @@ struct RmsNormConfig {
   int hidden = 0; ///< a multiple of 8
   float eps = 1e-6f;
   bool weighted = true; ///< else the weight is folded into whatever reads y
-  Rows rows = Rows::Tokens;
-  int maxRows = 1; ///< of the count that `rows` names, at most
-  int sms = 132;   ///< multiprocessors of the chip
+  int maxRows = 1;      ///< rows at most
+  int sms = 132;        ///< multiprocessors of the chip
 
   constexpr int pieces() const { return hidden / 8; } ///< of 16 bytes, in a row
   constexpr int threadPieces() const { return ceilDiv(pieces(), threads()); }
@@ -36,7 +34,6 @@ struct RmsNormConfig {
     v("hidden", hidden);
     v("eps", eps);
     v("weighted", weighted);
-    v("rows", rows);
     v("maxRows", maxRows);
     v("sms", sms);
   }

@@ -3,14 +3,15 @@
 #pragma once
 #include "runtime/abi/CudaStep.h"
 #include "templates/cuda/ptx.cuh"
-#include "templates/cuda/rows.h"
 
 namespace sinter::cuda {
 
-/// After waitForPrerequisites().
-template <Rows R>
-__device__ __forceinline__ int rowCount(const rt::CudaStep &step) {
-  return loadL2(step.counts + (R == Rows::Tokens ? int(rt::CudaStep::Tokens) : int(rt::CudaStep::Logits)));
+/// Of the activations: T in a body, S in a head. After waitForPrerequisites(), as logitsCount().
+__device__ __forceinline__ int rowCount(const rt::CudaStep &step) { return loadL2(step.counts + rt::CudaStep::Tokens); }
+
+/// S, in bodies and heads.
+__device__ __forceinline__ int logitsCount(const rt::CudaStep &step) {
+  return loadL2(step.counts + rt::CudaStep::Logits);
 }
 
 } // namespace sinter::cuda

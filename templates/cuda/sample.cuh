@@ -35,7 +35,7 @@ __device__ void sample(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   launchDependents();
   waitForPrerequisites();
   int index = int(blockIdx.x) / C.parts(), part = int(blockIdx.x) % C.parts();
-  if (index >= rowCount<Rows::Logits>(step))
+  if (index >= logitsCount(step))
     return;
   rt::CudaSampling p = step.sampling[index];
   bool done = part == 0;

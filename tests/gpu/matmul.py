@@ -23,7 +23,6 @@ class Config:
     epilogue: str = "None"
     out: str = "Bf16"
     bias: bool = False
-    rows: str = "Tokens"
     tileTokens: int = 0
     split: int = 0
     stages: int = 0
@@ -33,8 +32,8 @@ class Config:
     sms: int = 132
 
     def source(self):
-        fields = (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = MatvecEpilogue::{self.epilogue},"
-                  f" .out = MatvecOut::{self.out}, .bias = {str(self.bias).lower()}, .rows = Rows::{self.rows}, "
+        fields = (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = Epilogue::{self.epilogue},"
+                  f" .out = Out::{self.out}, .bias = {str(self.bias).lower()}, "
                   f".tileTokens = {self.tileTokens}, .split = {self.split}, .stages = {self.stages}, "
                   f".outstanding = {self.outstanding}, "
                   f".adaptive = {str(self.adaptive).lower()}, .triggerAtEntry = {str(self.triggerAtEntry).lower()}")

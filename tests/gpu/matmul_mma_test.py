@@ -29,15 +29,14 @@ class Config:
     norm: bool = False
     normWeight: bool = False
     bias: bool = False
-    rows: str = "Tokens"
     sms: int = 132
     shared: int = SHARED["sm_90a"]
 
     def source(self):
         return emit("matmul_mma.cuh", f"tuned(MatmulMmaConfig{{.n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, "
-                    f".epilogue = MatmulMmaEpilogue::{self.epilogue}, .out = MatmulMmaOut::{self.out}, "
+                    f".epilogue = Epilogue::{self.epilogue}, .out = Out::{self.out}, "
                     f".norm = {str(self.norm).lower()}, .normWeight = {str(self.normWeight).lower()}, "
-                    f".bias = {str(self.bias).lower()}, .rows = Rows::{self.rows}, "
+                    f".bias = {str(self.bias).lower()}, "
                     f".sms = {self.sms}, .sharedLimit = {self.shared}}})", "matmulMma", 7)
 
 
@@ -53,7 +52,7 @@ def cases():
             for bias in (False, True):
                 yield Config(n=1000, k=1032, tokens=most, epilogue=epilogue, bias=bias, norm=most <= 16), rows
         yield Config(n=1000, k=1032, tokens=most, norm=True, normWeight=True), rows
-        yield Config(n=1003, k=520, tokens=most, out="F32", norm=most <= 16, rows="Logits"), rows
+        yield Config(n=1003, k=520, tokens=most, out="F32", norm=most <= 16), rows
         yield Config(n=4800, k=576, tokens=most, out="F32", bias=True, sms=5), rows
         yield Config(n=192, k=8, tokens=most, norm=True), rows
         yield Config(n=72, k=104, tokens=most, epilogue="SwiGlu", norm=True, normWeight=True), rows
@@ -85,7 +84,7 @@ class Bed:
         self.norm = torch.rand(c.k, device="cuda") + 0.5
         self.biases = [make(c.n), make(c.n)]
         self.residual = make(c.tokens, c.n).bfloat16()
-        counts = [-1, -1, rows] if c.rows == "Logits" else [rows, -1, -1]
+        counts = [rows, -1, -1]
         self.counts = torch.tensor(counts, dtype=torch.int32, device="cuda")
         kind = torch.float32 if c.out == "F32" else torch.bfloat16
         self.y = torch.empty(c.tokens * c.n + GUARD, dtype=kind, device="cuda")

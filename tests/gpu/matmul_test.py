@@ -43,7 +43,7 @@ def cases():
         yield Config(n=6144, k=2560, tokens=tokens), tokens
         yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual"), tokens
         yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu"), tokens
-    yield Config(n=32000, k=576, tokens=64, out="F32", rows="Logits"), 50
+    yield Config(n=32000, k=576, tokens=64, out="F32"), 50
 
 
 class Inputs:
@@ -59,7 +59,7 @@ class Inputs:
         self.x[:tokens] = make(tokens, c.k)
         self.bias, self.up_bias = make(c.n), make(c.n)
         self.residual = make(c.tokens, c.n).bfloat16()
-        counts = [0, 0, tokens] if c.rows == "Logits" else [tokens, 0, 0]
+        counts = [tokens, 0, 0]
         self.counts = torch.tensor(counts, dtype=torch.int32, device="cuda")
         self.reference = self.evaluate([w.float() for w in weights], self.x[:tokens].float())
 

@@ -32,8 +32,8 @@ class Config:
     triggerAtEntry: bool = True
 
     def initializer(self):
-        return (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = MatvecEpilogue::{self.epilogue}, "
-                f".out = MatvecOut::{self.out}, .norm = {str(self.norm).lower()}, "
+        return (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = Epilogue::{self.epilogue}, "
+                f".out = Out::{self.out}, .norm = {str(self.norm).lower()}, "
                 f".normWeight = {str(self.normWeight).lower()}, .bias = {str(self.bias).lower()}, "
                 f".eps = {self.eps}f, .split = {self.split}, .clusters = {self.clusters}, "
                 f".chunkBlocks = {self.chunkBlocks}, .slots = {self.slots}, .outstanding = {self.outstanding}, "

@@ -46,7 +46,6 @@ class Case:
     hidden: int
     rows: int  # of the step
     most: int  # that the kernel is for
-    counts: str = "Tokens"
     weighted: bool = True  # norms
 
     def source(self):
@@ -56,7 +55,7 @@ class Case:
                         "embed", 2)
         if self.op == "rmsNorm":
             return emit("norm.cuh", f"RmsNormConfig{{.hidden = {self.hidden}, .eps = 1e-5f, .weighted = "
-                        f"{str(self.weighted).lower()}, .rows = Rows::{self.counts}, .maxRows = {self.most}}}",
+                        f"{str(self.weighted).lower()}, .maxRows = {self.most}}}",
                         "rmsNorm", 3)
         return emit("last_tokens.cuh", f"LastTokensConfig{{{fields}}}", "lastTokens", 2)
 
@@ -69,13 +68,13 @@ def cases():
             yield Case("embed", hidden, rows, rows)
             yield Case("lastTokens", hidden, max(rows * 2 // 3, 1), rows)
             for weighted in (False, True):
-                yield Case("rmsNorm", hidden, max(rows - 2, 1), rows, "Tokens" if rows % 2 else "Logits", weighted)
+                yield Case("rmsNorm", hidden, max(rows - 2, 1), rows, weighted)
 
 
 def inputs(case, rng):
     """The kernel's arguments but the output, the step's arrays, and the expected output with its tolerance."""
     x = to_bf16(rng.standard_normal((case.most, case.hidden), np.float32) * 2)
-    counts = np.array([case.rows, 0, 0] if case.counts == "Tokens" else [-1, -1, case.rows], np.int32)
+    counts = np.array([case.rows, 0, 0], np.int32)
     if case.op == "embed":
         table = to_bf16(rng.standard_normal((1000, case.hidden), np.float32))
         sampled = rng.integers(0, 1000, 8).astype(np.int32)
