@@ -34,7 +34,7 @@ public:
   Candidate largest() const { return top; }
   /// The `count` most likely, sorted; all of them if there are fewer.
   void largest(int32_t count, std::vector<Candidate> &out);
-  /// All with a logit of at least `bound`, in a fixed order.
+  /// All with a logit of at least `bound`, by chunk of 1024, in a chunk by id modulo 16, then by id.
   void atLeast(float bound, std::vector<Candidate> &out) const;
   /// The sum of exp((logit - largest) * scale) over logits of at least `bound`; the largest's own term is 1.
   double sumExp(float scale, float bound);

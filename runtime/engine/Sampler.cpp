@@ -54,10 +54,11 @@ void Sampler::keepMostLikely(const SamplingParams &params, float scale) {
 /// The shortest start, with at least this mass, of the sorted tokens with a logit of at least `bound`.
 void Sampler::keepTopP(double mass, float scale, float bound) {
   // Most distributions are peaked: a few of the most likely tokens suffice.
-  row.largest(256, kept);
+  constexpr int32_t few = 256;
+  row.largest(few, kept);
   std::erase_if(kept, [&](const Candidate &one) { return one.logit < bound; });
   weigh(scale);
-  if (keepMass(mass))
+  if (keepMass(mass) || kept.size() < few)
     return;
   // Otherwise close in on the last logit to keep, so that only its neighbours need sorting: what is above `high` is too
   // little, what is from `low` up is enough.
@@ -67,10 +68,32 @@ void Sampler::keepTopP(double mass, float scale, float bound) {
     (row.sumExp(scale, middle) >= mass ? low : high) = middle;
   }
   row.atLeast(low, kept);
-  auto rest = std::partition(kept.begin(), kept.end(), [&](const Candidate &one) { return one.logit > high; });
-  std::sort(rest, kept.end());
   weigh(scale);
-  keepMass(mass);
+  cutBetween(mass, high);
+}
+
+/// Erases from `kept`, without changing its order, what lies past the shortest start with at least this mass of its
+/// sorted tokens. Those above `high` are in that start.
+void Sampler::cutBetween(double mass, float high) {
+  double sum = 0;
+  border.clear();
+  for (size_t i = 0; i < kept.size(); ++i)
+    if (kept[i].logit > high)
+      sum += weights[i];
+    else
+      border.push_back({kept[i], weights[i]});
+  std::ranges::sort(border, std::less<>(), &Weighed::candidate);
+  auto last = std::ranges::find_if(border, [&](const Weighed &one) { return (sum += one.weight) >= mass; });
+  if (last == border.end())
+    return;
+  size_t count = 0;
+  for (size_t i = 0; i < kept.size(); ++i)
+    if (!(last->candidate < kept[i])) {
+      kept[count] = kept[i];
+      weights[count++] = weights[i];
+    }
+  kept.resize(count);
+  weights.resize(count);
 }
 
 /// Fills `weights` with exp((logit - largest) * scale) of `kept`; returns their sum.

@@ -13,6 +13,12 @@
 //   token
 //   8. one draw from what is left, renormalised, with Philox(seed, index of the token in the output)
 // 5 to 7 each keep a prefix of the tokens sorted by likelihood, so only as much of that prefix is made as is needed.
+//
+// The draw takes the first token at which the running sum of the likelihoods of what is left, in this order, exceeds
+// the random number's share of all:
+//   - min-p, top-k and top-p are off: by token id
+//   - min-p alone, or top-p without top-k where the 256 most likely are too few: as LogitsRow::atLeast() gives them
+//   - else: the most likely first
 #pragma once
 #include "runtime/engine/Logits.h"
 #include "runtime/engine/SamplingParams.h"
@@ -40,12 +46,18 @@ private:
   void keepTopP(double mass, float scale, float bound);
   double weigh(float scale);
   bool keepMass(double mass);
+  void cutBetween(double mass, float high);
   int32_t drawKept(double random) const;
 
   LogitsRow row;
   std::vector<float> edited;
   std::vector<Candidate> kept; ///< what is left of the distribution to draw from
   std::vector<double> weights; ///< of `kept`
+  struct Weighed {
+    Candidate candidate;
+    double weight;
+  };
+  std::vector<Weighed> border; ///< part of `kept`, to be sorted
 };
 
 } // namespace sinter::rt

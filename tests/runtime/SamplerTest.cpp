@@ -4,6 +4,7 @@
 #include "runtime/engine/Sampler.h"
 #include "runtime/engine/Philox.h"
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <map>
@@ -164,6 +165,31 @@ TEST(Sampler, TopPOfALargeVocabulary) {
     }
     EXPECT_LE(lastRank, static_cast<int32_t>(kept)) << "one token of rounding at most";
     EXPECT_NEAR(meanRank, expectedRank, 0.05 * static_cast<double>(kept)) << "deviation " << deviation;
+  }
+}
+
+/// More than 256 tokens stay: the draw takes them in the order that Sampler.h states, whatever made the cut.
+TEST(Sampler, WideTopPDrawsInTheOrderOfTheRow) {
+  Floats logits = randomLogits(5000, 23, 0.7f);
+  auto weight = [&](int32_t token) { return std::exp(static_cast<double>(logits[token])); };
+  std::vector<int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  double total = 0, mass = 0, sum = 0;
+  for (int32_t token : order)
+    total += weight(token);
+  std::ranges::stable_sort(order, [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+  size_t kept = 0;
+  while (mass < 0.6 * total)
+    mass += weight(order[kept++]);
+  order.resize(kept);
+  std::ranges::sort(order, {}, [](int32_t id) { return std::array{id / 1024, id % 16, id}; });
+  Sampler sampler;
+  for (uint64_t i = 0; i < 500; ++i) {
+    sum = 0;
+    auto expected = std::ranges::find_if(order, [&](int32_t id) { return (sum += weight(id)) > uniform(5, i) * mass; });
+    auto token = sampler.sample({logits, {.temperature = 1, .topP = 0.6f}, TokenHistory(), 5, i});
+    ASSERT_TRUE(token);
+    EXPECT_EQ(*token, *expected) << "draw " << i;
   }
 }
 
