@@ -81,7 +81,6 @@ struct MatmulSplit {
     for (int i = 0; i < C.ownPieces(); ++i)
       if (int piece = pieceOf(half, i); piece >= 0)
         addUp(d[i], piece);
-    clusterArrive();
     if constexpr (C.out == Out::Bf16)
       asyncCopyWait();
     output.sync();
@@ -91,6 +90,7 @@ struct MatmulSplit {
         output.moveTo(firstRow + rowOf(piece));
         output.finishPiece(d[i], firstToken + tokenOf(piece), stagedAt(output, i));
       }
+    clusterArriveRelaxed();
   }
 };
 
