@@ -38,11 +38,6 @@ __device__ __forceinline__ void tensorCopy2(u32 target, const void *map, int c0,
                : "memory");
 }
 
-/// The first half of a clusterBarrier() that orders execution only.
-__device__ __forceinline__ void clusterArriveRelaxed() {
-  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
-}
-
 /// Stores four 8 x 8 matrices of 16-bit elements, each transposed: the inverse of loadMatricesTransposed().
 __device__ __forceinline__ void storeMatricesTransposed(u32 address, U32x4 v) {
   asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(v.x),

@@ -28,7 +28,7 @@ class Config:
     stages: int = 0
     outstanding: int = 0
     adaptive: bool = False
-    triggerAtEntry: bool = False
+    triggerAtEntry: bool = True
     sms: int = 132
 
     def source(self):
