@@ -112,9 +112,10 @@ def table(results):
         lines.append(f"| {r['what']} | {number(r['ours'])} {r['unit']} | {number(r['floor'])} | {ratios[0]} | "
                      f"{number(r['peer'])} | {ratios[1]} | {verdict} |")
     bandwidth = f"{results['read_bandwidth'] / 1e12:.2f} TB/s" if results["read_bandwidth"] else "unknown"
+    peer = f" The peer: {results['peer']}." if "peer" in results else ""
     return (f"{results['device']}, driver {results['driver']}, {results['date'][:10]}, commit {results['commit']}; "
             f"read bandwidth {bandwidth}, of the same run. The floor is the weights and the KV cache that a "
-            "step reads over that; × vLLM is how many times faster.\n\n" + "\n".join(lines))
+            "step reads over that; × vLLM is how many times faster." + peer + "\n\n" + "\n".join(lines))
 
 
 def fill(readme, results):
