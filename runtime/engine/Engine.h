@@ -35,7 +35,9 @@ struct EngineStats {
   int64_t preemptions = 0, prefixHitTokens = 0, evictedBlocks = 0;
   int32_t running = 0, waiting = 0;
   int32_t blocksUsed = 0, blocksCached = 0, blocksFree = 0, blocksTotal = 0;
-  /// Time in step() while a step was in flight, and the rest: host work that the device had to wait for.
+  /// Time in step() while a step was in flight, from the call of Executor::start() to the end of that of finish(), and
+  /// the rest: host work that the device had to wait for. Two may be in flight, and the device may be done with both
+  /// before the host asks: what it waited in all is known to it alone (Profiler::busySeconds).
   double executorSeconds = 0, hostSeconds = 0;
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine with two steps in flight: what overlaps, what waits, what is dropped, and what happens when a step fails.
 #include "EngineFixture.h"
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 namespace sinter::rt {
 namespace {
@@ -39,6 +41,19 @@ TEST(EngineOverlap, DropsWhatComesAfterAStopToken) {
   EXPECT_TRUE(engine.idle());
   EXPECT_EQ(engine.stats().blocksUsed, 0);
   EXPECT_EQ(engine.stats().generatedTokens, static_cast<int64_t>(expected.size()));
+}
+
+TEST(EngineOverlap, HostWorkCountsWhereNoStepIsInFlight) {
+  for (int32_t depth : {1, 2}) {
+    FakeExecutor model(kLimits, depth);
+    Engine engine(model);
+    Request request = requestOf({1, 2, 3}, 10);
+    request.onToken = [](const TokenEvent &) { std::this_thread::sleep_for(std::chrono::milliseconds(2)); };
+    run(engine, std::move(request));
+    EngineStats stats = engine.stats();
+    EXPECT_GE(depth == 1 ? stats.hostSeconds : stats.executorSeconds, 2e-3 * (depth == 1 ? 10 : 9)) << depth;
+    EXPECT_GE(stats.hostSeconds, 2e-3) << "nothing is in flight behind the last token";
+  }
 }
 
 TEST(EngineOverlap, WhatTheHostMustSeeIsWaitedFor) {
