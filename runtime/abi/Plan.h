@@ -74,6 +74,9 @@ struct Plan {
   const Bucket *buckets; ///< of a CPU plan
   int32_t numBuckets;
   const CudaPlan *cuda; ///< of a CUDA plan; null on the CPU
+
+  /// KV blocks of a sequence of maxSeqLen.
+  constexpr int32_t maxSeqBlocks() const { return maxSeqLen / kvBlockTokens + (maxSeqLen % kvBlockTokens != 0); }
 };
 
 } // namespace sinter::rt

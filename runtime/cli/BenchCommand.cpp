@@ -4,9 +4,9 @@
 #include "runtime/cli/Command.h"
 #include "runtime/cli/Flags.h"
 #include "runtime/device/Memory.h"
+#include "runtime/support/Clock.h"
 #include <CLI/CLI.hpp>
 #include <charconv>
-#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <time.h>
@@ -23,8 +23,6 @@ struct BenchFlags {
   std::vector<BenchTest> requests;
   BenchFormat format = BenchFormat::Markdown;
 };
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Since this process began, in hundredths: what /proc says of it.
 double processSeconds() {
@@ -78,12 +76,12 @@ Result<void> measureDevice(const BenchFlags &flags, Profiler &profiler, BenchRep
 }
 
 Result<int> bench(const BenchFlags &flags, Model &model, Console &console) {
-  double start = now();
+  double start = secondsNow();
   Result<std::unique_ptr<Executor>> executor = model.makeExecutor(flags.device);
   if (!executor)
     return tl::unexpected(executor.error());
   BenchReport report;
-  report.loadSeconds = now() - start;
+  report.loadSeconds = secondsNow() - start;
   if (Result<void> made = makeOneToken(**executor); !made)
     return tl::unexpected(made.error());
   report.firstTokenSeconds = processSeconds();

@@ -16,8 +16,10 @@ struct BenchTest {
   int32_t sequences = 1, prompt = 0, generated = 0; ///< tokens of each sequence
   std::vector<double> seconds;                      ///< of each repetition
   int64_t steps = 0;                                ///< of all repetitions
-  std::optional<double> hostSeconds; ///< of all repetitions, in which a device of its own waited for the host
-  std::vector<KernelRow> kernels;    ///< with --kernels
+  /// Of all repetitions, in which a device of its own had no step to run: it waited for the host. A step that is in
+  /// flight where a repetition begins or ends counts as a whole where it ends.
+  std::optional<double> hostSeconds;
+  std::vector<KernelRow> kernels; ///< with --kernels
 
   std::string name() const;       ///< "pp512", "tg128", "tg8@1024", "1000x(128+128)"
   double tokens() const;          ///< that a repetition is said to make: of the prompt for Kind::Prompt, else generated

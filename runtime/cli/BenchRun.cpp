@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests of random tokens, and what they take.
 #include "runtime/cli/BenchRun.h"
-#include "runtime/engine/Engine.h"
+#include "runtime/cli/RunAlone.h"
+#include "runtime/support/Clock.h"
 #include <algorithm>
-#include <chrono>
 #include <random>
 
 namespace sinter::rt {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 EngineOptions benchOptions() {
   EngineOptions options;
@@ -76,9 +74,9 @@ template <typename Work>
 Result<void> BenchRun::measure(Work &&work) {
   std::optional<double> busy = profiler.busySeconds();
   int64_t steps = engine.stats().steps;
-  double begin = now();
+  double begin = secondsNow();
   Result<void> done = work();
-  double seconds = now() - begin;
+  double seconds = secondsNow() - begin;
   test.seconds.push_back(seconds);
   test.steps += engine.stats().steps - steps;
   if (busy)
@@ -163,12 +161,7 @@ Result<void> makeOneToken(Executor &executor) {
   request.prompt = {0};
   request.maxTokens = 1;
   request.ignoreEos = true;
-  std::string error;
-  request.onFinish = [&error](const Completion &done) { error = done.error; };
-  if (Result<RequestId> id = engine.submit(std::move(request)); !id)
-    return tl::unexpected(id.error());
-  engine.runUntilIdle();
-  return error.empty() ? Result<void>() : fail(error);
+  return runAlone(engine, std::move(request));
 }
 
 } // namespace sinter::rt

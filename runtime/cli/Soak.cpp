@@ -2,13 +2,12 @@
 // The load rises and falls, so that steps of every size occur.
 #include "runtime/cli/Soak.h"
 #include "runtime/cli/RandomRequests.h"
+#include "runtime/cli/RunAlone.h"
 #include "runtime/support/Format.h"
 #include "runtime/support/ProgressBar.h"
 
 namespace sinter::rt {
 namespace {
-
-constexpr uint64_t growthAllowed = 32 << 20;
 
 class Soak {
 public:
@@ -107,9 +106,7 @@ Result<void> Soak::drain() {
 
 /// The logits of a fixed prompt.
 Result<std::vector<float>> probe(Executor &executor) {
-  EngineOptions options;
-  options.sharePrefixes = false;
-  Engine engine(executor, options);
+  Engine engine(executor);
   Request request;
   for (int32_t i = 0; i < std::min(engine.maxLength(), 40); ++i)
     request.prompt.push_back(i * 37 % executor.limits().vocabSize);
@@ -118,14 +115,22 @@ Result<std::vector<float>> probe(Executor &executor) {
   request.onLogits = [&logits](int32_t, std::span<const float> row) {
     logits.insert(logits.end(), row.begin(), row.end());
   };
-  std::string error;
-  request.onFinish = [&error](const Completion &done) { error = done.error; };
-  if (Result<RequestId> id = engine.submit(std::move(request)); !id)
-    return tl::unexpected(id.error());
-  engine.runUntilIdle();
-  if (!error.empty())
-    return fail(error);
+  if (Result<void> ran = runAlone(engine, std::move(request)); !ran)
+    return tl::unexpected(ran.error());
   return logits;
+}
+
+/// Memory in use when steps have no reason to take more: what they have not needed yet is built.
+Result<void> lookEarly(Profiler &profiler, SoakReport &report) {
+  Result<int64_t> graphs = profiler.buildGraphs();
+  if (!graphs)
+    return tl::unexpected(graphs.error());
+  report.graphs = *graphs;
+  Result<uint64_t> used = profiler.usedBytes();
+  if (!used)
+    return tl::unexpected(used.error());
+  report.usedEarly = *used;
+  return {};
 }
 
 Result<void> runSteps(const SoakOptions &options, Executor &executor, Profiler &profiler, SoakReport &report) {
@@ -135,12 +140,9 @@ Result<void> runSteps(const SoakOptions &options, Executor &executor, Profiler &
     if (Result<void> done = soak.step(); !done)
       return fail("step " + std::to_string(step) + ": " + done.error().message);
     progress.advance(1);
-    if (step != options.steps / 10)
-      continue;
-    Result<uint64_t> used = profiler.usedBytes();
-    if (!used)
-      return tl::unexpected(used.error());
-    report.usedEarly = *used;
+    if (step == options.steps / 10)
+      if (Result<void> looked = lookEarly(profiler, report); !looked)
+        return looked;
   }
   Result<void> drained = soak.drain();
   report.stats = soak.stats();
@@ -160,7 +162,7 @@ Result<SoakReport> soak(const SoakOptions &options, Executor &executor, Profiler
   if (!used)
     return tl::unexpected(used.error());
   report.usedLate = *used;
-  if (report.usedLate > report.usedEarly + growthAllowed)
+  if (report.usedLate > report.usedEarly + soakGrowthAllowed)
     return fail("memory in use grew from " + formatBytes(report.usedEarly) + " to " + formatBytes(report.usedLate));
   Result<std::vector<float>> after = probe(executor);
   if (!after)

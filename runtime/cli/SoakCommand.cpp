@@ -32,7 +32,10 @@ Result<int> runSoak(const SoakFlags &flags, Model &model, Console &console) {
               << " cancelled\nKV cache     " << stats.preemptions << " preemptions, " << stats.prefixHitTokens
               << " tokens of prefixes found, " << stats.evictedBlocks << " of " << stats.blocksTotal
               << " blocks evicted, none lost\nmemory       " << formatBytes(report->usedEarly)
-              << " in use after a tenth of the steps, " << formatBytes(report->usedLate) << " after all\n";
+              << " in use after a tenth of the steps";
+  if (report->graphs > 0)
+    console.out << ", with all " << report->graphs << " graphs";
+  console.out << ", " << formatBytes(report->usedLate) << " after all\n";
   return exitOk;
 }
 
@@ -46,6 +49,12 @@ void addSoakCommand(CLI::App &app, Action &chosen) {
       ->option_text("N [10000]");
   command->add_option("--seed", flags->options.seed, "Another one gives other requests")->option_text("N [1]");
   addDeviceFlags(*command, flags->device);
+  command->footer("Memory in use (of a GPU: by all its processes) is compared after a tenth of the steps and at the "
+                  "end; growth of more than " +
+                  formatBytes(soakGrowthAllowed) +
+                  " is an error. By then steps of all sizes have run, and a GPU has every graph that a step can need: "
+                  "none that is built later counts as growth, there is none. Keys and values count on a CPU where they "
+                  "are first written after that, on a GPU they are there from the start.");
   command->callback([flags, &chosen] {
     chosen = [flags](Model &model, Console &console) { return runSoak(*flags, model, console); };
   });

@@ -2,8 +2,8 @@
 // Sums memory in the compiler's vectors, which every x86-64 has in some width: a read is limited by memory, not by
 // them.
 #include "runtime/device/Bandwidth.h"
+#include "runtime/support/Clock.h"
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace sinter::rt {
@@ -36,13 +36,12 @@ Result<double> measureReadBandwidth(ThreadPool &pool, uint64_t bytes, int passes
   });
   double best = 0;
   for (int pass = 0; pass < passes; ++pass) {
-    auto start = std::chrono::steady_clock::now();
+    double start = secondsNow();
     pool.run([&](const Worker &worker) {
       auto [begin, end] = part(worker);
       sums[static_cast<size_t>(worker.index) * 8] += sumOf(memory->data() + begin, memory->data() + end);
     });
-    std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    best = std::max(best, static_cast<double>(bytes) / taken.count());
+    best = std::max(best, static_cast<double>(bytes) / (secondsNow() - start));
   }
   // The sums are the proof that the reads happened: every byte is 1.
   uint64_t total = 0;

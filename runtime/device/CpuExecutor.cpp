@@ -3,21 +3,19 @@
 #include "runtime/device/CpuExecutor.h"
 #include "runtime/device/CpuTopology.h"
 #include "runtime/device/HostChoice.h"
+#include "runtime/support/Clock.h"
 #include "runtime/support/Format.h"
 #include <algorithm>
 #include <cassert>
-#include <chrono>
 
 namespace sinter::rt {
 namespace {
 
 constexpr uint64_t defaultKvBytes = uint64_t{512} << 20;
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
 Result<int32_t> chooseKvBlocks(const Plan &plan, uint64_t kvBytes) {
   uint64_t blockBytes = plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers);
-  uint64_t perSequence = (static_cast<uint64_t>(plan.maxSeqLen) + plan.kvBlockTokens - 1) / plan.kvBlockTokens;
+  auto perSequence = static_cast<uint64_t>(plan.maxSeqBlocks());
   uint64_t most = perSequence * static_cast<uint64_t>(plan.maxSeqs);
   if (blockBytes == 0)
     return static_cast<int32_t>(most);
@@ -131,7 +129,7 @@ void CpuExecutor::runLaunches(const Step &step, int32_t bucketIndex, const Worke
   const Bucket &bucket = plan.buckets[bucketIndex];
   ResolvedBucket &resolved = buckets[static_cast<size_t>(bucketIndex)];
   bool measure = profiling && worker.index == 0;
-  double last = measure ? now() : 0;
+  double last = measure ? secondsNow() : 0;
   int32_t lastLaunch = profiling || observer ? -1 : bucket.numLaunches - 1; // the pool's own barrier ends this one
   for (int32_t i = 0; i < bucket.numLaunches; ++i) {
     const Args &args = resolved.args[static_cast<size_t>(i)];
@@ -140,7 +138,7 @@ void CpuExecutor::runLaunches(const Step &step, int32_t bucketIndex, const Worke
       worker.barrier();
     if (measure) {
       LaunchTime &time = resolved.times[static_cast<size_t>(i)];
-      double ended = now();
+      double ended = secondsNow();
       time.seconds += ended - last;
       time.calls += 1;
       time.tokens += step.numTokens;

@@ -36,8 +36,12 @@ public:
   virtual Result<double> readBandwidth() = 0;
   /// Of its matrix units at their highest clock; 0 where nobody knows.
   virtual double peakFlops() const { return 0; }
-  /// Seconds that the device has worked on steps; nothing where it is the host itself.
+  /// Seconds that the device has worked on the steps that are finished, whether the host waited for them or not; what
+  /// is missing to the time that passed, it waited for the host. Nothing where it is the host itself.
   virtual std::optional<double> busySeconds() const { return std::nullopt; }
+  /// Builds all that steps else build when they first need it, so that they take no memory for it later: graphs. How
+  /// many there are.
+  virtual Result<int64_t> buildGraphs() { return 0; }
   /// Bytes of its memory that are in use: of a GPU by all its processes, of the host by this one.
   virtual Result<uint64_t> usedBytes() { return residentBytes(); }
   /// Nothing where the weights are used where they are.

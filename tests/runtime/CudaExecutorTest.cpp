@@ -3,6 +3,7 @@
 // the known tokens.
 #include "CudaFixture.h"
 #include "runtime/engine/Engine.h"
+#include <set>
 
 using namespace sinter::rt;
 
@@ -97,6 +98,34 @@ TEST_F(CudaExecutorTest, ListsFitTheStep) {
   EXPECT_EQ(lists(3, 3, 2).head, &toy::cudaHeads[0]);
   EXPECT_EQ(lists(7, 1, 7).head, &toy::cudaHeads[0]) << "beyond the largest dense head";
   EXPECT_EQ(lists(3, 1, 0).head, nullptr);
+}
+
+TEST_F(CudaExecutorTest, AllListsAreKnownAhead) {
+  std::set<std::pair<const CudaLaunchList *, const CudaLaunchList *>> known, met;
+  for (const CudaStepLists &lists : CudaStepLists::all(toy::cudaPlan))
+    EXPECT_TRUE(known.insert({lists.body, lists.head}).second) << "each once";
+  for (int32_t tokens = 1; tokens <= toy::maxStepTokens; ++tokens)
+    for (int32_t sequences = 1; sequences <= std::min(tokens, toy::maxSeqs); ++sequences)
+      for (int32_t logits = 0; logits <= std::min(tokens, toy::cudaPlan.maxStepLogits); ++logits) {
+        auto lists = CudaStepLists::choose(toy::cuda, {.numTokens = tokens, .numSeqs = sequences, .numLogits = logits});
+        met.insert({lists.body, lists.head});
+      }
+  EXPECT_EQ(known, met);
+}
+
+TEST_F(CudaExecutorTest, NoGraphIsBuiltAfterAll) {
+  auto executor = make();
+  auto count = executor->buildAllGraphs();
+  ASSERT_TRUE(count);
+  EXPECT_EQ(*count, 2 * static_cast<int64_t>(CudaStepLists::all(toy::cudaPlan).size()));
+  EXPECT_EQ(gpu.captures, *count) << "none is built twice";
+  for (const std::vector<int32_t> &lengths : {std::vector<int32_t>{1}, {1, 1, 1}, {1, 1, 1, 1, 1}, {3, 1}, {9, 4}})
+    for (int set = 0; set < 2; ++set) {
+      Prompts prompts(lengths);
+      ASSERT_TRUE(executor->start(prompts.step, prompts.rows, false));
+      ASSERT_TRUE(executor->finish());
+    }
+  EXPECT_EQ(gpu.captures, *count);
 }
 
 TEST_F(CudaExecutorTest, LaunchesAsThePlanSaysAndOverlapsAllButTheFirst) {

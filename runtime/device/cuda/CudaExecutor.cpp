@@ -11,7 +11,7 @@ CudaStepLayout largestLayout(const Plan &plan) {
   return CudaStepLayout({.tokens = largestBody(*plan.cuda),
                          .sequences = plan.maxSeqs,
                          .logits = largestHead(*plan.cuda),
-                         .tableStride = (plan.maxSeqLen + plan.kvBlockTokens - 1) / plan.kvBlockTokens});
+                         .tableStride = plan.maxSeqBlocks()});
 }
 
 Result<Mapping> mapCubins(const Payload &payload) {
@@ -87,7 +87,7 @@ Result<void> CudaExecutor::load(const Payload &code, const Payload &weights, con
   kernels = std::move(*loaded);
   auto prepared =
       buffers.makeTensorMaps(driver, *plan.cuda, copies.get()).and_then([&] { return allocateSteps(); }).and_then([&] {
-        return buildGraphs();
+        return buildCommonGraphs();
       });
   if (!prepared)
     return prepared;
@@ -119,9 +119,7 @@ Result<void> CudaExecutor::allocateSteps() {
 }
 
 /// Those that most steps will want: every decode list with the logits of all, every mixed list with the logits of one.
-Result<void> CudaExecutor::buildGraphs() {
-  if (checkLaunches)
-    return {};
+Result<void> CudaExecutor::buildCommonGraphs() {
   const CudaPlan &cuda = *plan.cuda;
   std::vector<CudaStepLists> wanted;
   for (int32_t i = 0; i < cuda.numDecode; ++i) {
@@ -130,6 +128,20 @@ Result<void> CudaExecutor::buildGraphs() {
   }
   for (int32_t i = 0; i < cuda.numMixed; ++i)
     wanted.push_back(CudaStepLists::choose(cuda, {.numTokens = cuda.mixed[i].maxRows, .numSeqs = 0, .numLogits = 1}));
+  return buildGraphs(wanted);
+}
+
+Result<int64_t> CudaExecutor::buildAllGraphs() {
+  auto built = gpu->makeCurrent().and_then([&] { return buildGraphs(CudaStepLists::all(plan)); });
+  if (!built)
+    return tl::unexpected(built.error());
+  return graphs->count();
+}
+
+/// On both sets of arrays; what the GPU has to know of them goes up now.
+Result<void> CudaExecutor::buildGraphs(std::span<const CudaStepLists> wanted) {
+  if (checkLaunches)
+    return {};
   for (const CudaStepLists &one : wanted)
     for (int64_t set : {0, 1}) {
       auto graph = graphs->get(one, arraysOf(set), othersOf(set), copies.get());

@@ -37,8 +37,12 @@ public:
 
   const CudaDevice &device() const { return *gpu; }
   double uploadSeconds() const { return secondsOfUpload; }
-  /// Seconds that the GPU has spent on the steps that are finished.
+  /// Seconds that the GPU has spent on the steps that are finished: each from when the one before it had ended, its
+  /// arrays were up and its graph was there.
   double busySeconds() const { return secondsBusy; }
+  /// Builds every graph that a step can ask for and that is not there yet, most of which are else built when the first
+  /// such step comes. Returns how many there are; none with checkLaunches.
+  Result<int64_t> buildAllGraphs();
 
   /// Measures every launch from now on, from zero: kernels then run one after another. No step is under way.
   void startProfile();
@@ -52,7 +56,8 @@ private:
   Result<void> openDevice(const CudaExecutorOptions &options);
   Result<void> load(const Payload &code, const Payload &weights, const CudaExecutorOptions &options);
   Result<void> allocateSteps();
-  Result<void> buildGraphs();
+  Result<void> buildCommonGraphs();
+  Result<void> buildGraphs(std::span<const CudaStepLists> wanted);
 
   CudaAddress arraysOf(int64_t step) const { return stepArrays.get() + static_cast<uint64_t>(step % 2) * stepBytes; }
   CudaStepArrays othersOf(int64_t step) const;
@@ -64,6 +69,8 @@ private:
   Result<void> computeTimed(CudaSlot &slot);
   Result<void> download(CudaSlot &slot);
   Result<void> addTimes(const CudaSlot &slot);
+  Result<double> timeLaunch(const CudaLaunchConfig &config, CudaFunctionHandle kernel, void **parameters,
+                            const CudaEvent &begin, const CudaEvent &end) const;
   Result<void> copyUp(CudaAddress to, const void *from, uint64_t bytes);
 
   struct LaunchSum {

@@ -3,6 +3,7 @@
 #include "runtime/device/cuda/CudaGraphs.h"
 #include <algorithm>
 #include <cassert>
+#include <set>
 
 namespace sinter::rt {
 namespace {
@@ -16,6 +17,12 @@ const CudaLaunchList *findList(const CudaLaunchList *lists, int32_t count, int32
 }
 
 } // namespace
+
+std::array<std::span<const CudaLaunchList>, 4> listsOf(const CudaPlan &plan) {
+  auto span = [](const CudaLaunchList *lists, int32_t count) { return std::span(lists, static_cast<size_t>(count)); };
+  return {span(plan.decode, plan.numDecode), span(plan.mixed, plan.numMixed), span(plan.heads, plan.numHeads),
+          span(plan.denseHeads, plan.numDenseHeads)};
+}
 
 CudaStepLists CudaStepLists::choose(const CudaPlan &plan, const Step &step) {
   CudaStepLists lists{};
@@ -31,11 +38,37 @@ CudaStepLists CudaStepLists::choose(const CudaPlan &plan, const Step &step) {
   return lists;
 }
 
+/// From a number of rows to the next, no other list comes into question, nor from a first to a last in between: it is
+/// enough to try these.
+std::vector<CudaStepLists> CudaStepLists::all(const Plan &plan) {
+  std::set<int32_t> rows{0, 1};
+  auto addBorder = [&](int32_t last) { rows.insert({last, last + 1}); };
+  for (int32_t limit : {plan.maxSeqs, plan.maxStepLogits, plan.maxStepTokens})
+    addBorder(limit);
+  for (std::span<const CudaLaunchList> lists : listsOf(*plan.cuda))
+    for (const CudaLaunchList &list : lists)
+      addBorder(list.maxRows);
+  std::vector<CudaStepLists> found;
+  std::set<std::pair<const CudaLaunchList *, const CudaLaunchList *>> known; // looked up only
+  for (int32_t tokens : rows)
+    for (int32_t sequences : {tokens, 0}) // as many: decoding
+      for (int32_t logits : rows) {
+        if (tokens == 0 || tokens > plan.maxStepTokens || sequences > plan.maxSeqs)
+          continue;
+        if (logits > std::min(tokens, plan.maxStepLogits))
+          continue;
+        CudaStepLists lists = choose(*plan.cuda, {.numTokens = tokens, .numSeqs = sequences, .numLogits = logits});
+        if (known.insert({lists.body, lists.head}).second)
+          found.push_back(lists);
+      }
+  return found;
+}
+
 CudaStepLayout CudaGraphs::layout(const CudaStepLists &lists) const {
   return CudaStepLayout({.tokens = lists.body->maxRows,
                          .sequences = std::min(lists.body->maxRows, plan->maxSeqs),
                          .logits = lists.head ? lists.head->maxRows : 0,
-                         .tableStride = (plan->maxSeqLen + plan->kvBlockTokens - 1) / plan->kvBlockTokens});
+                         .tableStride = plan->maxSeqBlocks()});
 }
 
 CudaGraphs::Steps CudaGraphs::steps(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others) const {
@@ -85,9 +118,9 @@ Result<CudaGraphExec> CudaGraphs::capture(CudaStreamHandle stream, Body &&body) 
 
 Result<CudaGraphExecHandle> CudaGraphs::get(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
                                             CudaStreamHandle stream) {
-  CudaGraphExec &graph = graphs[{lists.body, lists.head, base}];
-  if (graph)
-    return graph.get();
+  auto found = graphs.find({lists.body, lists.head, base});
+  if (found != graphs.end())
+    return found->second.get();
   Steps both = steps(lists, base, others);
   Result<CudaGraphExec> made = capture(stream, [&]() -> Result<void> {
     for (int32_t i = 0; i < lists.numLaunches(); ++i)
@@ -97,8 +130,7 @@ Result<CudaGraphExecHandle> CudaGraphs::get(const CudaStepLists &lists, CudaAddr
   });
   if (!made)
     return tl::unexpected(made.error());
-  graph = std::move(*made);
-  return graph.get();
+  return graphs.insert_or_assign({lists.body, lists.head, base}, std::move(*made)).first->second.get();
 }
 
 Result<CudaGraphExec> CudaGraphs::makeTimed(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,

@@ -4,11 +4,15 @@
 #include "runtime/device/cuda/CudaBuffers.h"
 #include "runtime/device/cuda/CudaKernels.h"
 #include "runtime/device/cuda/CudaStepLayout.h"
+#include <array>
 #include <map>
 #include <memory>
 #include <tuple>
 
 namespace sinter::rt {
+
+/// Decode, mixed, heads, dense heads.
+std::array<std::span<const CudaLaunchList>, 4> listsOf(const CudaPlan &plan);
 
 /// Which lists a step runs. `head` is null for a step whose logits nobody wants.
 struct CudaStepLists {
@@ -17,6 +21,8 @@ struct CudaStepLists {
   /// Decode lists take steps in which every sequence has exactly one token, dense heads those in which every token
   /// wants logits, if their largest bucket holds them.
   static CudaStepLists choose(const CudaPlan &plan, const Step &step);
+  /// All that choose() can come to, each once, in an order that only the plan decides.
+  static std::vector<CudaStepLists> all(const Plan &plan);
   int32_t numLaunches() const { return body->numLaunches + (head ? head->numLaunches : 0); }
   const CudaLaunch &launch(int32_t index) const {
     return index < body->numLaunches ? body->launches[index] : head->launches[index - body->numLaunches];
@@ -41,6 +47,7 @@ public:
   /// Runs the kernels without a graph and waits after each, so that an error names its kernel and op.
   Result<void> runChecked(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
                           CudaStreamHandle stream) const;
+  int64_t count() const { return static_cast<int64_t>(graphs.size()); }
   /// Forgets all; no graph may be running.
   void clear() { graphs.clear(); }
 

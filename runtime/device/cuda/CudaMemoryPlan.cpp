@@ -26,9 +26,9 @@ CudaMemoryPlan::CudaMemoryPlan(const Plan &plan, uint64_t stepBytes, uint64_t kv
       counters(plan.cuda->counterBytes),
       logits(static_cast<uint64_t>(largestHead(*plan.cuda)) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float)),
       steps(stepBytes), kvBlock(plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers)), kvWanted(kvBytes) {
-  int64_t perSequence = (int64_t{plan.maxSeqLen} + plan.kvBlockTokens - 1) / plan.kvBlockTokens;
   // A slot, block * block tokens + place, is 32 bits wide.
-  mostBlocks = static_cast<int32_t>(std::min<int64_t>(perSequence * plan.maxSeqs, INT32_MAX / plan.kvBlockTokens));
+  mostBlocks = static_cast<int32_t>(
+      std::min<int64_t>(int64_t{plan.maxSeqBlocks()} * plan.maxSeqs, INT32_MAX / plan.kvBlockTokens));
 }
 
 uint64_t CudaMemoryPlan::needed() const {

@@ -63,14 +63,10 @@ Result<void> CudaExecutor::addTimes(const CudaSlot &slot) {
 
 std::vector<KernelTime> CudaExecutor::profile() const {
   const CudaPlan &cuda = *plan.cuda;
-  const std::pair<const CudaLaunchList *, int32_t> groups[] = {{cuda.decode, cuda.numDecode},
-                                                               {cuda.mixed, cuda.numMixed},
-                                                               {cuda.heads, cuda.numHeads},
-                                                               {cuda.denseHeads, cuda.numDenseHeads}};
   std::vector<KernelTime> times;
   auto left = sums; // lists may share launches
-  for (auto [lists, count] : groups)
-    for (const CudaLaunchList &list : std::span(lists, static_cast<size_t>(count)))
+  for (std::span<const CudaLaunchList> lists : listsOf(cuda))
+    for (const CudaLaunchList &list : lists)
       for (const CudaLaunch &launch : std::span(list.launches, static_cast<size_t>(list.numLaunches)))
         if (auto found = left.extract(&launch)) {
           const LaunchSum &sum = found.mapped();
@@ -79,8 +75,22 @@ std::vector<KernelTime> CudaExecutor::profile() const {
   return times;
 }
 
+/// Seconds from before to after a kernel that is launched alone.
+Result<double> CudaExecutor::timeLaunch(const CudaLaunchConfig &config, CudaFunctionHandle kernel, void **parameters,
+                                        const CudaEvent &begin, const CudaEvent &end) const {
+  float milliseconds = 0;
+  auto ran =
+      driver.call(driver.cuEventRecord, begin.get(), main.get())
+          .and_then([&] { return driver.call(driver.cuLaunchKernelEx, &config, kernel, parameters, nullptr); })
+          .and_then([&] { return driver.call(driver.cuEventRecord, end.get(), main.get()); })
+          .and_then([&] { return driver.call(driver.cuEventSynchronize, end.get()); })
+          .and_then([&] { return driver.call(driver.cuEventElapsedTime_v2, &milliseconds, begin.get(), end.get()); });
+  if (!ran)
+    return tl::unexpected(ran.error());
+  return 1e-3 * milliseconds;
+}
+
 Result<double> CudaExecutor::measureReadBandwidth() const {
-  constexpr int passes = 9;
   const CudaPlan &cuda = *plan.cuda;
   auto all = std::span(cuda.kernels, static_cast<size_t>(cuda.numKernels));
   auto kernel = std::ranges::find_if(all, [](const CudaKernel &one) {
@@ -99,22 +109,16 @@ Result<double> CudaExecutor::measureReadBandwidth() const {
   Result<CudaEvent> begin = makeCudaEvent(driver, 0), end = makeCudaEvent(driver, 0);
   if (!begin || !end)
     return tl::unexpected(begin ? end.error() : begin.error());
-  std::vector<float> milliseconds;
-  for (int pass = 0; pass < passes; ++pass) {
-    auto function = kernels[static_cast<int32_t>(kernel - all.begin())];
-    float time = 0;
-    auto ran =
-        driver.call(driver.cuEventRecord, begin->get(), main.get())
-            .and_then([&] { return driver.call(driver.cuLaunchKernelEx, &config, function, parameters, nullptr); })
-            .and_then([&] { return driver.call(driver.cuEventRecord, end->get(), main.get()); })
-            .and_then([&] { return driver.call(driver.cuEventSynchronize, end->get()); })
-            .and_then([&] { return driver.call(driver.cuEventElapsedTime_v2, &time, begin->get(), end->get()); });
-    if (!ran)
-      return tl::unexpected(ran.error());
-    milliseconds.push_back(time);
+  CudaFunctionHandle function = kernels[static_cast<int32_t>(kernel - all.begin())];
+  std::array<double, 9> passes;
+  for (double &seconds : passes) {
+    Result<double> took = timeLaunch(config, function, parameters, *begin, *end);
+    if (!took)
+      return took;
+    seconds = *took;
   }
-  std::ranges::sort(milliseconds);
-  return static_cast<double>(plan.weightsBytes) / (1e-3 * milliseconds[passes / 2]);
+  std::ranges::sort(passes);
+  return static_cast<double>(plan.weightsBytes) / passes[passes.size() / 2];
 }
 
 } // namespace sinter::rt

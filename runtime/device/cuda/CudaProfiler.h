@@ -17,6 +17,7 @@ public:
   Result<double> readBandwidth() override { return executor.measureReadBandwidth(); }
   double peakFlops() const override { return cudaPeakFlops(executor.device().facts()); }
   std::optional<double> busySeconds() const override { return executor.busySeconds(); }
+  Result<int64_t> buildGraphs() override { return executor.buildAllGraphs(); }
   Result<uint64_t> usedBytes() override;
   Result<std::optional<UploadReport>> upload() override;
 

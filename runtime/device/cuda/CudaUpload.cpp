@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Uploading through a ring of pinned chunks.
 #include "runtime/device/cuda/CudaUpload.h"
+#include "runtime/support/Clock.h"
 #include <algorithm>
-#include <chrono>
 
 namespace sinter::rt {
-namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-} // namespace
-
 Result<std::unique_ptr<CudaUpload>> CudaUpload::start(const CudaDevice &device, WeightSource &source, CudaAddress to,
                                                       uint64_t bytes, int threads) {
   std::unique_ptr<CudaUpload> upload(new CudaUpload(device, source, to, bytes));
-  upload->started = now();
+  upload->started = secondsNow();
   uint64_t chunks = (bytes + chunkBytes - 1) / chunkBytes;
   threads = static_cast<int>(std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), chunks));
   Result<CudaStream> stream = makeCudaStream(device.driver());
@@ -87,7 +81,7 @@ Result<double> CudaUpload::finish() {
   if (!result)
     return tl::unexpected(result.error());
   auto copied = device.driver().call(device.driver().cuStreamSynchronize, stream.get());
-  double seconds = now() - started;
+  double seconds = secondsNow() - started;
   if (copied)
     copied = source.finish();
   if (!copied)
@@ -108,14 +102,14 @@ Result<double> measureCudaLink(const CudaDevice &device) {
       return tl::unexpected(*error);
   double best = 0;
   for (int pass = 0; pass < passes; ++pass) {
-    double begin = now();
+    double begin = secondsNow();
     auto copied =
         driver.call(driver.cuMemcpyHtoDAsync_v2, memory->get(), pinned->get(), bytes, stream->get()).and_then([&] {
           return driver.call(driver.cuStreamSynchronize, stream->get());
         });
     if (!copied)
       return tl::unexpected(copied.error());
-    best = std::max(best, static_cast<double>(bytes) / (now() - begin));
+    best = std::max(best, static_cast<double>(bytes) / (secondsNow() - begin));
   }
   return best;
 }
