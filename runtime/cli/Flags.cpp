@@ -44,11 +44,11 @@ void addDeviceFlags(CLI::App &command, DeviceFlags &flags) {
   command.add_flag("--mmap", flags.mapWeights,
                    "Use the weights where they lie in the page cache: starts faster, may run slower, not checked; for "
                    "a GPU only the last");
-  command.add_option("--gpu", flags.gpu, "Which GPU to use, of a model for GPUs")
+  command.add_option("--gpu", flags.gpu, "Which GPU to use; of a model for GPUs")
       ->check(CLI::NonNegativeNumber)
       ->option_text("N [0]");
   command.add_flag("--check-kernels", flags.checkKernels,
-                   "Wait for every kernel of a GPU and name the one that fails; slow");
+                   "Wait for every kernel and name the one that fails, slow; of a model for GPUs");
 }
 
 void addGenerationFlags(CLI::App &command, GenerationFlags &flags) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // info: what this executable is, what it needs, how it was built.
 #include "runtime/cli/Command.h"
+#include "runtime/device/cuda/CudaMemoryPlan.h"
 #include "runtime/support/Format.h"
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
@@ -15,23 +16,25 @@ struct InfoFlags {
   bool asJson = false, verify = false;
 };
 
-/// Bytes that the process takes at most, by use.
+/// Bytes that the process takes at most, by use: of its own memory, or of the GPU's.
 json::object memoryOf(const Plan &plan) {
-  uint64_t tokens = static_cast<uint64_t>(plan.maxSeqLen) + static_cast<uint64_t>(plan.kvBlockTokens) - 1;
-  uint64_t blocks = tokens / static_cast<uint64_t>(plan.kvBlockTokens);
-  uint64_t blockBytes = plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers);
-  uint64_t logits = static_cast<uint64_t>(plan.maxStepLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
-  json::object memory{{"weights", plan.weightsBytes}, {"activations", plan.arenaBytes}, {"logits", logits}};
-  if (plan.cuda)
-    memory["workspace"] = plan.cuda->workspaceBytes;
-  else
+  json::object memory{{"weights", plan.weightsBytes}, {"activations", plan.arenaBytes}};
+  if (plan.cuda) {
+    CudaMemoryPlan sizes(plan, 0, 0);
+    memory["logits"] = sizes.logits;
+    memory["workspace"] = sizes.workspace + sizes.counters;
+  } else {
+    memory["logits"] =
+        static_cast<uint64_t>(plan.maxStepLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
     memory["scratch_per_thread"] = plan.scratchBytes;
+  }
+  uint64_t blockBytes = plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers);
   memory["kv_per_token"] = blockBytes / static_cast<uint64_t>(plan.kvBlockTokens);
-  memory["kv_per_full_sequence"] = blocks * blockBytes;
+  memory["kv_per_full_sequence"] = blockBytes * static_cast<uint64_t>(plan.maxSeqBlocks());
   return memory;
 }
 
-json::array listsOf(const CudaLaunchList *lists, int32_t count) {
+json::array arrayOf(const CudaLaunchList *lists, int32_t count) {
   json::array array;
   for (const CudaLaunchList &list : std::span(lists, static_cast<size_t>(count)))
     array.push_back({{"max_rows", list.maxRows}, {"launches", list.numLaunches}});
@@ -44,26 +47,42 @@ json::object cudaOf(const CudaPlan &plan) {
   for (const CudaKernel &kernel : std::span(plan.kernels, static_cast<size_t>(plan.numKernels)))
     kernels.push_back({{"name", kernel.name},
                        {"threads", kernel.threads},
+                       {"cluster", kernel.cluster},
                        {"registers", kernel.registers},
                        {"shared_bytes", kernel.staticShared + kernel.dynamicShared},
                        {"spill_bytes", kernel.spillBytes}});
   return {{"architecture", plan.architecture},
-          {"decode", listsOf(plan.decode, plan.numDecode)},
-          {"mixed", listsOf(plan.mixed, plan.numMixed)},
-          {"heads", listsOf(plan.heads, plan.numHeads)},
-          {"dense_heads", listsOf(plan.denseHeads, plan.numDenseHeads)},
+          {"decode", arrayOf(plan.decode, plan.numDecode)},
+          {"mixed", arrayOf(plan.mixed, plan.numMixed)},
+          {"heads", arrayOf(plan.heads, plan.numHeads)},
+          {"dense_heads", arrayOf(plan.denseHeads, plan.numDenseHeads)},
           {"kernels", std::move(kernels)}};
 }
 
 json::object limitsOf(const Plan &plan) {
-  json::array buckets;
-  for (int32_t i = 0; i < plan.numBuckets; ++i)
-    buckets.push_back({{"max_tokens", plan.buckets[i].maxTokens}, {"launches", plan.buckets[i].numLaunches}});
   return {{"vocab_size", plan.vocabSize},          {"layers", plan.numLayers},
           {"hidden_size", plan.hiddenSize},        {"max_seq_len", plan.maxSeqLen},
           {"max_step_tokens", plan.maxStepTokens}, {"max_seqs", plan.maxSeqs},
-          {"max_step_logits", plan.maxStepLogits}, {"kv_block_tokens", plan.kvBlockTokens},
-          {"buckets", std::move(buckets)}};
+          {"max_step_logits", plan.maxStepLogits}, {"kv_block_tokens", plan.kvBlockTokens}};
+}
+
+json::array bucketsOf(const Plan &plan) {
+  json::array buckets;
+  for (int32_t i = 0; i < plan.numBuckets; ++i)
+    buckets.push_back({{"max_tokens", plan.buckets[i].maxTokens}, {"launches", plan.buckets[i].numLaunches}});
+  return buckets;
+}
+
+/// What the plan says, with what only its target has.
+json::object planOf(const Plan &plan) {
+  json::object object{{"target", plan.target}, {"limits", limitsOf(plan)}, {"memory", memoryOf(plan)}};
+  if (plan.cuda) {
+    object["cuda"] = cudaOf(*plan.cuda);
+  } else {
+    object["cpu_features"] = plan.cpuFeatures;
+    object["limits"].as_object()["buckets"] = bucketsOf(plan);
+  }
+  return object;
 }
 
 json::array sectionsOf(const Payload &payload) {
@@ -76,12 +95,7 @@ json::array sectionsOf(const Payload &payload) {
 /// All there is: the compiler's info, the plan's limits, the payload's table.
 json::object describe(const Model &model) {
   json::object info = json::parse(model.info().json).as_object();
-  info["plan"] = {{"target", model.plan().target},
-                  {"cpu_features", model.plan().cpuFeatures},
-                  {"limits", limitsOf(model.plan())},
-                  {"memory", memoryOf(model.plan())}};
-  if (const CudaPlan *cuda = model.plan().cuda)
-    info["plan"].as_object()["cuda"] = cudaOf(*cuda);
+  info["plan"] = planOf(model.plan());
   info["payload"] = {{"path", model.payload().path()},
                      {"size", model.payload().fileSize()},
                      {"sections", sectionsOf(model.payload())}};
@@ -110,9 +124,8 @@ void printMembers(std::ostream &out, const json::object &object, Numbers numbers
   }
 }
 
-void print(std::ostream &out, const Model &model) {
+void printGeneral(std::ostream &out, const Model &model) {
   const ModelInfo &info = model.info();
-  json::object all = describe(model);
   out << info.model << '\n';
   json::object general{{"architecture", info.architecture}, {"target", model.plan().target}};
   if (const CudaPlan *cuda = model.plan().cuda)
@@ -126,6 +139,11 @@ void print(std::ostream &out, const Model &model) {
     general["chat template"] = info.chatTemplate;
   general["compiler"] = info.compiler;
   printMembers(out, general, Numbers::Plain);
+}
+
+void print(std::ostream &out, const Model &model) {
+  printGeneral(out, model);
+  json::object all = describe(model);
   const struct {
     const char *title, *key;
     Numbers numbers;
@@ -138,10 +156,8 @@ void print(std::ostream &out, const Model &model) {
       printMembers(out, part->get_object(), numbers);
     }
   out << "limits\n";
-  json::object limits = limitsOf(model.plan());
-  limits.erase("buckets");
-  printMembers(out, limits, Numbers::Plain);
-  out << "memory\n";
+  printMembers(out, limitsOf(model.plan()), Numbers::Plain);
+  out << (model.plan().cuda ? "memory of the GPU\n" : "memory\n");
   printMembers(out, memoryOf(model.plan()), Numbers::Bytes);
   out << "payload of " << model.payload().path() << ", " << formatBytes(model.payload().fileSize()) << '\n';
   for (const PayloadSection &section : model.payload().sections())

@@ -63,6 +63,9 @@ Result<const Payload *> Model::weights() {
 int DeviceFlags::numThreads() const { return threads > 0 ? threads : availableCores(); }
 
 Result<std::unique_ptr<Executor>> Model::makeExecutor(const DeviceFlags &flags) {
+  if (!planOfModel->cuda && (flags.gpu || flags.checkKernels))
+    return fail(std::string(flags.gpu ? "--gpu" : "--check-kernels") + " is for models of a GPU, this one is for " +
+                planOfModel->target);
   // The machine first: an error about it is worth more than one about the weights.
   if (Result<void> checked = checkMachine(*planOfModel); !checked)
     return tl::unexpected(checked.error());
@@ -86,7 +89,7 @@ Result<std::unique_ptr<Executor>> Model::makeCpuExecutor(const DeviceFlags &flag
 Result<std::unique_ptr<Executor>> Model::makeCudaExecutor(const DeviceFlags &flags, const Payload &source) {
   CudaExecutorOptions options;
   options.kvBytes = flags.kvBytes;
-  options.gpu = flags.gpu;
+  options.gpu = flags.gpu.value_or(0);
   options.threads = flags.numThreads();
   options.checkWeights = !flags.mapWeights;
   options.checkLaunches = flags.checkKernels;

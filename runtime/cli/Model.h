@@ -15,7 +15,7 @@ struct DeviceFlags {
   int threads = 0;      ///< 0: availableCores()
   uint64_t kvBytes = 0; ///< 0: the executor's default
   bool mapWeights = false;
-  int gpu = 0;
+  std::optional<int> gpu; ///< unset: the first; like checkKernels an error on a CPU
   bool checkKernels = false;
 
   int numThreads() const;

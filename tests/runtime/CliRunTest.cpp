@@ -205,4 +205,13 @@ TEST_F(CliRunTest, ChatKeepsItsHistoryAndForgetsOnReset) {
   EXPECT_NE(twice.out, answer + answer);
 }
 
+TEST_F(CliRunTest, FlagsOfAnotherTargetAreErrors) {
+  for (const char *flag : {"--gpu=0", "--check-kernels"}) {
+    Outcome got = call({"run", "--raw", "Hello", flag});
+    EXPECT_EQ(got.code, 1);
+    std::string name = std::string(flag).substr(0, std::string(flag).find('='));
+    EXPECT_EQ(got.err, "toy: error: " + name + " is for models of a GPU, this one is for cpu:test\n");
+  }
+}
+
 } // namespace
