@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The launch plan of a small model for every GPU, as data: its lists, and where its launches read and write.
+#include "codegen/cuda/CudaEmit.h"
 #include "codegen/cuda/CudaSelect.h"
 #include "ir/JsonAttr.h"
 #include "ir/Ops.h"
 #include "ir/Parser.h"
 #include "passes/PlanMemory.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <gtest/gtest.h>
 #include <set>
@@ -158,6 +160,20 @@ TEST_P(CudaPlan, TensorMapsAreOnesThatTheDriverTakes) {
     EXPECT_TRUE(!map.swizzle128 || map.box[0] * 2 <= 128);
   }
   EXPECT_TRUE(plan.tensorMaps.empty() || options.arch->bulkCopy);
+}
+
+TEST_P(CudaPlan, TheEmittedTableHasWhatALaunchNeedsOfAKernel) {
+  CudaObject object;
+  object.cubin = "ELF";
+  object.kernels.emplace_back().registers = 40;
+  object.kernels.back().sharedBytes = 16;
+  std::vector<CudaObject> objects(plan.kernels.size(), object);
+  std::string text = emitCudaPlan(plan, objects, Target{}, options.arch->name, PlanFacts{}).text;
+  for (auto [i, k] : llvm::enumerate(plan.kernels)) {
+    std::string row = llvm::formatv("{{\"{0}\", {1}, 3, 40, 16, {2}, 0, {3}, {4}},", k.name, cubinAlignment * i,
+                                    k.sharedBytes, k.threads, k.cluster);
+    EXPECT_NE(text.find(row), std::string::npos) << row;
+  }
 }
 
 std::vector<Case> allCases() {
