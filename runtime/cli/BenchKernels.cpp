@@ -63,8 +63,8 @@ void printKernels(std::ostream &out, const std::string &title, const std::vector
   for (const KernelRow &row : rows)
     cells.push_back({row.kernel, row.op, formatFixed(row.callsPerStep, 1), formatFixed(row.seconds * 1e6, 1),
                      percent(row.seconds, total), formatFixed(row.bytes / 1e6, 2), formatFixed(row.flops / 1e9, 2),
-                     formatFixed(row.bytes / row.seconds / 1e9, 1), formatFixed(row.flops / row.seconds / 1e9, 1),
-                     percent(row.bytes / row.seconds, peaks.bytesPerSecond),
+                     formatFixed(row.bytesPerSecond() / 1e9, 1), formatFixed(row.flopsPerSecond() / 1e9, 1),
+                     percent(row.bytesPerSecond(), peaks.bytesPerSecond),
                      percent(row.floorSeconds(peaks), row.seconds)});
   out << "\n" << title << ": " << formatSeconds(total) << " a step, one kernel after another";
   if (floor > 0)
@@ -83,8 +83,8 @@ boost::json::array kernelsToJson(const std::vector<KernelRow> &rows, const Devic
                        {"seconds_per_step", row.seconds},
                        {"bytes_per_step", row.bytes},
                        {"flops_per_step", row.flops},
-                       {"bytes_per_second", row.bytes / row.seconds},
-                       {"flops_per_second", row.flops / row.seconds},
+                       {"bytes_per_second", row.bytesPerSecond()},
+                       {"flops_per_second", row.flopsPerSecond()},
                        {"floor_seconds_per_step", row.floorSeconds(peaks)}});
   return kernels;
 }

@@ -18,6 +18,8 @@ struct KernelRow {
   double callsPerStep = 0;
   double seconds = 0, bytes = 0, flops = 0; ///< a step
 
+  double bytesPerSecond() const { return seconds > 0 ? bytes / seconds : 0; }
+  double flopsPerSecond() const { return seconds > 0 ? flops / seconds : 0; }
   /// The longer of reading its bytes and computing its FLOPs at the device's peaks.
   double floorSeconds(const DevicePeaks &peaks) const;
 };

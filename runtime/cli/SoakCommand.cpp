@@ -49,12 +49,13 @@ void addSoakCommand(CLI::App &app, Action &chosen) {
       ->option_text("N [10000]");
   command->add_option("--seed", flags->options.seed, "Another one gives other requests")->option_text("N [1]");
   addDeviceFlags(*command, flags->device);
-  command->footer("Memory in use (of a GPU: by all its processes) is compared after a tenth of the steps and at the "
-                  "end; growth of more than " +
-                  formatBytes(soakGrowthAllowed) +
-                  " is an error. By then steps of all sizes have run, and a GPU has every graph that a step can need: "
-                  "none that is built later counts as growth, there is none. Keys and values count on a CPU where they "
-                  "are first written after that, on a GPU they are there from the start.");
+  command->footer(
+      "Memory in use (of a GPU: by all its processes) is compared after a tenth of the steps and at the "
+      "end; growth of more than " +
+      formatBytes(soakGrowthAllowed) +
+      " is an error. By the first time steps of all sizes have run, and every graph of a GPU that a step can "
+      "need has been built, so that none counts as growth. On a CPU keys and values count where they are "
+      "first written later.");
   command->callback([flags, &chosen] {
     chosen = [flags](Model &model, Console &console) { return runSoak(*flags, model, console); };
   });
