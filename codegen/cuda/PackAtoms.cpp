@@ -3,7 +3,8 @@
 #include "codegen/cuda/PackAtoms.h"
 #include "codegen/Parallel.h"
 #include "ir/Try.h"
-#include "templates/cuda/layout.h"
+#include "templates/cuda/pack_weight.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/Threading.h"
 #include <cstring>
@@ -14,10 +15,6 @@ namespace {
 
 constexpr int64_t rowsOfTask = 512;
 
-uint64_t streamBytes(int64_t rows, int64_t k) {
-  return uint64_t((rows + cuda::tileRows - 1) / cuda::tileRows) * uint64_t(cuda::blocksOf(int(k))) * cuda::blockBytes;
-}
-
 /// Rounds to nearest even; NaN stays NaN.
 uint16_t toBf16(float value) {
   uint32_t bits = llvm::bit_cast<uint32_t>(value);
@@ -26,31 +23,23 @@ uint16_t toBf16(float value) {
   return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/// Writes one row into the stream, eight columns at a time: what lies together in an atom too.
-void packRow(llvm::ArrayRef<float> row, int64_t packedRow, uint16_t *stream) {
-  int k = int(row.size()), blocks = cuda::blocksOf(k);
-  for (int column = 0; column < k; column += 8) {
-    uint16_t piece[8] = {};
-    for (int i = 0; i < 8 && column + i < k; ++i)
-      piece[i] = toBf16(row[size_t(column + i)]);
-    std::memcpy(stream + cuda::packedIndex(packedRow, column, blocks), piece, sizeof(piece));
-  }
-}
-
 /// Rows [begin, end) of one tensor, sixteen at a time; `place` gives a row's place in the stream.
 llvm::Error packRows(const WeightTensor &tensor, int64_t begin, int64_t end,
                      llvm::function_ref<int64_t(int64_t row)> place, llvm::ArrayRef<float> columnScale,
                      uint16_t *stream) {
   auto k = size_t(tensor.type.dim(1).number());
   std::vector<float> floats;
+  std::vector<uint16_t> rounded(k);
   for (int64_t row = begin; row < end; row += 16) {
     int64_t count = std::min<int64_t>(16, end - row);
     floats.resize(size_t(count) * k);
     TRY(tensor.readFloats(row, row + count, floats));
     for (size_t i = 0; i < floats.size() && !columnScale.empty(); ++i)
       floats[i] *= columnScale[i % k];
-    for (int64_t i = 0; i < count; ++i)
-      packRow(llvm::ArrayRef(floats).slice(size_t(i) * k, k), place(row + i), stream);
+    for (int64_t i = 0; i < count; ++i) {
+      llvm::transform(llvm::ArrayRef(floats).slice(size_t(i) * k, k), rounded.begin(), toBf16);
+      cuda::packRow(stream, place(row + i), int(k), rounded.data());
+    }
   }
   return llvm::Error::success();
 }
@@ -61,7 +50,8 @@ uint64_t packedAtomBytes(llvm::ArrayRef<const Value *> weights) {
   int64_t rows = 0;
   for (const Value *w : weights)
     rows += w->type.dim(0).number();
-  return streamBytes(rows, weights[0]->type.dim(1).number());
+  int k = int(weights[0]->type.dim(1).number());
+  return cuda::packedElements(cuda::paddedRows(rows), k) * sizeof(uint16_t);
 }
 
 llvm::Error packAtoms(llvm::ArrayRef<const WeightTensor *> parts, bool swiglu, llvm::ArrayRef<float> columnScale,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host side of layout.h: from rows of bfloat16 to the stream that the matmuls read. Plain C++. A row can be packed
-// as soon as it is there, in any order and by any thread: no two rows share a byte.
+// The host side of layout.h: from rows of bfloat16 to the stream that the matmuls read, for codegen and for the checks
+// of kernels. Plain C++. A row can be packed as soon as it is there, in any order and by any thread: no two rows share
+// a byte.
 #pragma once
 #include "templates/cuda/layout.h"
 #include <cstddef>
@@ -26,27 +27,14 @@ inline void packRow(uint16_t *stream, int64_t row, int k, const uint16_t *values
   uint16_t *block = stream + packedIndex(row / atomRows * atomRows, 0, blocksOf(k));
   for (int first = 0; first < k; first += atomColumns, block += blockBytes / 2)
     for (int column = 0; column < atomColumns; column += piece) {
-      uint16_t *target = block + atomIndex(int(row % atomRows), column);
-      int count = !values ? 0 : k - first - column < piece ? k - first - column : piece;
-      if (count < piece)
-        std::memset(target, 0, piece * sizeof(uint16_t));
-      if (count > 0)
-        std::memcpy(target, values + first + column, size_t(count) * sizeof(uint16_t));
+      uint16_t elements[piece] = {};
+      int left = values ? k - first - column : 0;
+      if (left >= piece)
+        std::memcpy(elements, values + first + column, sizeof(elements));
+      else if (left > 0)
+        std::memcpy(elements, values + first + column, size_t(left) * sizeof(uint16_t));
+      std::memcpy(block + atomIndex(int(row % atomRows), column), elements, sizeof(elements));
     }
-}
-
-/// Packs the rows of a weight [n, k] to rows `first` and on, and zeros after them up to a whole tile.
-inline void packWeight(const uint16_t *weight, int64_t n, int k, int64_t first, uint16_t *stream) {
-  for (int64_t i = 0; i < paddedRows(n); ++i)
-    packRow(stream, first + i, k, i < n ? weight + i * k : nullptr);
-}
-
-/// Packs gate and up [n, k], eight rows of each in turn, and zeros after them up to a whole tile.
-inline void packGateUp(const uint16_t *gate, const uint16_t *up, int64_t n, int k, uint16_t *stream) {
-  for (int64_t i = 0; i < paddedGateUpRows(n) / 2; ++i) {
-    packRow(stream, gateUpRow(i, false), k, i < n ? gate + i * k : nullptr);
-    packRow(stream, gateUpRow(i, true), k, i < n ? up + i * k : nullptr);
-  }
 }
 
 } // namespace sinter::cuda
