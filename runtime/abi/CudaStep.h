@@ -10,7 +10,7 @@ namespace sinter::rt {
 
 /// How one row of logits becomes a token; runtime/engine/Sampler.h states the order of its parts.
 struct CudaSampling {
-  float temperature; ///< 0: the largest logit
+  float temperature; ///< 0: the largest logit; below 0: no token is wanted, and the logits are left as they are
   float topP, minP;
   float repetition, frequency, presence; ///< penalties; 1, 0, 0: none
   int topK;                              ///< 0: all

@@ -53,8 +53,7 @@ Result<void> CpuExecutor::allocate(const CpuExecutorOptions &options) {
   Result<int32_t> blocks = chooseKvBlocks(plan, options.kvBytes);
   if (!blocks)
     return tl::unexpected(blocks.error());
-  limitsOfPlan = {plan.vocabSize,     plan.maxSeqLen, plan.maxStepTokens, plan.maxSeqs, plan.maxStepLogits,
-                  plan.kvBlockTokens, *blocks};
+  limitsOfPlan = ExecutorLimits::of(plan, *blocks);
   kvLayerBytes = static_cast<uint64_t>(*blocks) * plan.kvBlockBytes;
   uint64_t logitsBytes =
       static_cast<uint64_t>(plan.maxStepLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
@@ -107,9 +106,7 @@ void CpuExecutor::resolve() {
 }
 
 Result<void> CpuExecutor::start(const Step &step, std::span<const SampleRow> rows, bool) {
-  assert(step.numTokens > 0 && step.numTokens <= plan.maxStepTokens && "tokens of a step");
-  assert(step.numSeqs <= plan.maxSeqs && step.numLogits <= plan.maxStepLogits && "sequences or logits of a step");
-  assert(rows.size() == static_cast<size_t>(step.numLogits) && "a row for every row of logits");
+  limitsOfPlan.check(step, rows.size());
   const Bucket *end = plan.buckets + plan.numBuckets;
   const Bucket *bucket =
       std::partition_point(plan.buckets, end, [&](const Bucket &b) { return b.maxTokens < step.numTokens; });

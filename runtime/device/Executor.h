@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one interface between the engine and a device: start a step, and later get the tokens that it has chosen.
 #pragma once
-#include "runtime/abi/Kernel.h"
+#include "runtime/abi/Plan.h"
 #include "runtime/engine/SamplingParams.h"
 #include "runtime/engine/TokenHistory.h"
 #include "runtime/support/Error.h"
+#include <cassert>
 #include <span>
 
 namespace sinter::rt {
@@ -14,6 +15,17 @@ struct ExecutorLimits {
   int32_t vocabSize, maxSeqLen, maxStepTokens, maxSeqs, maxStepLogits;
   int32_t kvBlockTokens; ///< tokens in a KV block
   int32_t numKvBlocks;   ///< blocks in the pool of every layer
+
+  static ExecutorLimits of(const Plan &plan, int32_t numKvBlocks) {
+    return {plan.vocabSize,     plan.maxSeqLen,     plan.maxStepTokens, plan.maxSeqs,
+            plan.maxStepLogits, plan.kvBlockTokens, numKvBlocks};
+  }
+  /// Asserts that a caller keeps to them.
+  void check(const Step &step, size_t sampleRows) const {
+    assert(step.numTokens > 0 && step.numTokens <= maxStepTokens && "tokens of a step");
+    assert(step.numSeqs <= maxSeqs && step.numLogits <= maxStepLogits && "sequences or logits of a step");
+    assert(sampleRows == static_cast<size_t>(step.numLogits) && "a row for each of the logits");
+  }
 };
 
 /// How a row of logits becomes a token.

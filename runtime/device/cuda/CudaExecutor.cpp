@@ -54,8 +54,7 @@ Result<void> CudaExecutor::openDevice(const CudaExecutorOptions &options) {
   Result<int32_t> blocks = sizes.blocks(gpu->facts().freeBytes);
   if (!blocks)
     return tl::unexpected(blocks.error());
-  limitsOfPlan = {plan.vocabSize,     plan.maxSeqLen, plan.maxStepTokens, plan.maxSeqs, plan.maxStepLogits,
-                  plan.kvBlockTokens, *blocks};
+  limitsOfPlan = ExecutorLimits::of(plan, *blocks);
   for (CudaStream *stream : {&main, &copies}) {
     Result<CudaStream> made = makeCudaStream(driver);
     if (!made)

@@ -9,9 +9,7 @@ namespace sinter::rt {
 
 Result<void> CudaExecutor::start(const Step &step, std::span<const SampleRow> rows, bool wantLogits) {
   assert(started - finished < depth() && "steps under way");
-  assert(step.numTokens > 0 && step.numTokens <= plan.maxStepTokens && "tokens of a step");
-  assert(step.numSeqs <= plan.maxSeqs && step.numLogits <= plan.maxStepLogits && "sequences or logits of a step");
-  assert(rows.size() == static_cast<size_t>(step.numLogits) && "a row for each of the logits");
+  limitsOfPlan.check(step, rows.size());
   CudaSlot &slot = slots[static_cast<size_t>(started) % slots.size()];
   slot.index = started;
   slot.wantLogits = wantLogits && step.numLogits > 0;
