@@ -4,6 +4,7 @@
 #include "ir/Parser.h"
 #include <cmath>
 #include <gmock/gmock.h>
+#include <regex>
 
 namespace sinter {
 namespace {
@@ -88,6 +89,18 @@ TEST_F(Evaluate, SwigluIsSiluOfGateTimesUp) {
       {{1, 0}}, {2 * silu, 0});
 }
 
+TEST_F(Evaluate, MatmulsNormTheirInput) {
+  weights.data = {{"n", {1, 10}}, {"w", {1, 1}}, {"g", {1, 0}}, {"u", {0, 1}}, {"b", {100}}};
+  // The input of RmsNorm above: normed it is {0.2, 14} and {1, -10}.
+  expect("weight @n : f32[2]\nweight @w : f32[1, 2]\nweight @b : f32[1]\ngraph @g(%x: f32[T, 2]) {\n"
+         "%y = linear %x, @w {bias = @b, norm = @n, eps = 0.0}\nreturn %y\n}",
+         {{1, 7, 3, -3}}, {114.2f, 91});
+  auto silu = [](float v) { return v / (1 + std::exp(-v)); };
+  expect("weight @n : f32[2]\nweight @g : f32[1, 2]\nweight @u : f32[1, 2]\ngraph @g(%x: f32[T, 2]) {\n"
+         "%y = swiglu_linear %x, @g, @u {norm = @n, eps = 0.0}\nreturn %y\n}",
+         {{1, 7, 3, -3}}, {silu(0.2f) * 14, silu(1) * -10});
+}
+
 TEST_F(Evaluate, RopeTurnsPairsHalfAHeadApart) {
   step.positions = {0, 1};
   float c = std::cos(1.0f), s = std::sin(1.0f), c2 = std::cos(0.01f), s2 = std::sin(0.01f);
@@ -112,6 +125,46 @@ TEST_F(Evaluate, SequencesDoNotSeeEachOther) {
   expect(text, {{0, 0}, {1, 5}}, {1, 5});
   step.positions = {1, 1};
   expect(text, {{0, 0}, {3, 7}}, {2, 6}); // the first step's values are still there
+}
+
+TEST(EvaluateRopeAttention, IsItsPartsOneAfterAnother) {
+  constexpr llvm::StringLiteral head = R"(
+weight @qn : f32[16]
+weight @kn : f32[16]
+graph @g(%qkv: f32[T, 128], %p: i32[T]) {
+  %t = rope_table {rope = {rope_type = "default"}, head_dim = 16, positions = 16}
+)";
+  constexpr llvm::StringLiteral attributes =
+      "{q_norm = @qn, k_norm = @kn, heads = 4, kv_heads = 2, head_dim = 16, layer = 1, eps = 1e-2, kv_type = bf16";
+  std::string parts =
+      (head + "%q = rope_append %qkv, %p, %t " + attributes + "}\n" +
+       "%a = paged_attention %q {head_dim = 16, kv_heads = 2, layer = 1, scale = 0.5, kv_type = bf16}\n" +
+       "return %a\n}")
+          .str();
+  std::string whole = (head + "%a = rope_attention %qkv, %p, %t " + attributes + ", scale = 0.5}\nreturn %a\n}").str();
+  // A prompt, then a step on top of what it left in the cache.
+  auto run = [](llvm::StringRef text, KvState &kv) {
+    auto module = llvm::cantFail(parseModule({text, "text"}));
+    RandomWeights weights(1);
+    std::vector<float> all;
+    for (const StepShape &shape : {StepShape{}, StepShape{.begin = {5, 3}, .lengths = {1, 2}}}) {
+      RandomStep random = randomStep(*module->graphs()[0], 7, shape);
+      Evaluator evaluator(*module->graphs()[0], weights, kv);
+      llvm::cantFail(evaluator.run(random.step, std::move(random.inputs)));
+      llvm::append_range(all, evaluator.returns()[0].data);
+    }
+    return all;
+  };
+  KvState kvOfParts, kvOfWhole;
+  std::vector<float> expected = run(parts, kvOfParts);
+  EXPECT_EQ(run(whole, kvOfWhole), expected);
+  ASSERT_EQ(kvOfWhole.entries.size(), 2u);
+  for (auto &[place, rows] : kvOfParts.entries) {
+    EXPECT_EQ(kvOfWhole.entries.at(place).k, rows.k);
+    EXPECT_EQ(kvOfWhole.entries.at(place).v, rows.v);
+  }
+  KvState kvOther;
+  EXPECT_NE(run(std::regex_replace(whole, std::regex("k_norm = @kn"), "k_norm = @qn"), kvOther), expected);
 }
 
 TEST_F(Evaluate, LastTokensTakesTheRowsThatWantLogits) {
