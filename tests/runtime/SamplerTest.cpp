@@ -286,24 +286,5 @@ TEST(LogitsRow, EveryKernelAgreesWithPlainCode) {
     }
 }
 
-TEST(SamplingParams, RangesAreChecked) {
-  auto message = [](const SamplingParams &params) {
-    auto valid = validate(params, 100);
-    return valid ? "" : valid.error().message;
-  };
-  EXPECT_EQ(message({}), "");
-  EXPECT_EQ(message({.temperature = -1}), "temperature is -1, expected 0 or more");
-  EXPECT_EQ(message({.temperature = NAN}), "temperature is nan, expected 0 or more");
-  EXPECT_EQ(message({.topK = -2}), "top-k is -2, expected 0 (off) or more");
-  EXPECT_EQ(message({.topP = 0}), "top-p is 0, expected more than 0 and at most 1");
-  EXPECT_EQ(message({.minP = 1.5f}), "min-p is 1.5, expected 0 to 1");
-  EXPECT_EQ(message({.repetitionPenalty = 0}), "repetition penalty is 0, expected more than 0");
-  EXPECT_EQ(message({.presencePenalty = 2.5f}), "presence penalty is 2.5, expected -2 to 2");
-  EXPECT_EQ(message({.frequencyPenalty = -3}), "frequency penalty is -3, expected -2 to 2");
-  EXPECT_EQ(message({.logitBias = {{100, 1}}}), "logit bias names token 100, expected 0 to 99");
-  EXPECT_EQ(message({.logitBias = {{1, NAN}}}), "logit bias is nan, expected a finite number or -inf");
-  EXPECT_EQ(message({.logprobs = -1}), "logprobs is -1, expected 0 to the vocabulary's 100");
-}
-
 } // namespace
 } // namespace sinter::rt
