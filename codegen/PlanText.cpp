@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codegen/PlanText.h"
+#include "ir/AttrValue.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -50,6 +51,8 @@ std::string cppString(llvm::StringRef text) {
   }
   return literal + '"';
 }
+
+std::string cppNumber(double v) { return AttrValue(v).str(); }
 
 void emitPlan(const StepPlan &plan, const Target &target, const PlanFacts &facts, llvm::StringRef scratchBytes,
               llvm::StringRef lists, llvm::raw_ostream &os) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of an emitted plan.cpp that is the same for every target: the definition of sinterPlan.
 #pragma once
-#include "codegen/Launch.h"
+#include "codegen/StepPlan.h"
 #include "codegen/Target.h"
 #include "runtime/abi/Plan.h"
 
@@ -15,8 +15,9 @@ struct PlanFacts {
   uint64_t weightSeed = 0;
 };
 
-/// As a C++ string literal.
+/// As C++ literals.
 std::string cppString(llvm::StringRef text);
+std::string cppNumber(double v);
 
 /// "extern "C" const Plan sinterPlan = {...};", with the tables that it points to. `scratchBytes` is an expression;
 /// `lists` are the designated initialisers of the target's launches: "    .buckets = buckets,\n    .numBuckets = 1,\n".

@@ -108,7 +108,7 @@ llvm::Expected<size_t> WeightTable::add(WeightItem::Layout layout, llvm::ArrayRe
   if (layout == WeightItem::Layout::Linear || layout == WeightItem::Layout::Swiglu) {
     auto format = packedFormat(weights[0]->type.element, weights[0]->type.dim(1).number());
     if (!format)
-      return llvm::joinErrors(llvm::createStringError(weights[0]->str()), format.takeError());
+      return llvm::createStringError(weights[0]->str() + ": " + llvm::toString(format.takeError()));
   }
   WeightItem item{layout, {weights.begin(), weights.end()}, columnScale};
   item.offset = end;

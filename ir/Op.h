@@ -30,7 +30,9 @@ class Use;
 /// Where an op was written: "models/llama.sir", 17. The file name is owned by the module.
 struct Location {
   llvm::StringRef file;
-  unsigned line = 0;
+  unsigned line = 0; ///< 0: nobody wrote it
+  /// "models/llama.sir:17", or nothing
+  std::string str() const { return line ? file.str() + ":" + std::to_string(line) : ""; }
 };
 
 /// A value: an op's result, a graph's parameter, or a weight of the module.

@@ -86,7 +86,7 @@ void print(const Graph &g, llvm::raw_ostream &os, const PrintOptions &options) {
     os.indent(layer >= 0 ? 4 : 2);
     print(*op, os);
     if (options.locations && op->loc.line)
-      os << "  // " << op->loc.file << ':' << op->loc.line;
+      os << "  // " << op->loc.str();
     os << '\n';
   }
   if (layer >= 0)

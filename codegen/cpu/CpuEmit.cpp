@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text of the emitted files.
 #include "codegen/cpu/CpuEmit.h"
-#include "ir/AttrValue.h"
+#include "codegen/OpText.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -12,7 +12,7 @@ namespace sinter {
 namespace {
 
 /// The configs of a launch's calls, named config0, config1, ...: what makes two kernels the same.
-std::string configsOf(const KernelLaunch &launch) {
+std::string configsOf(const CpuKernelLaunch &launch) {
   std::string text;
   for (auto [i, c] : llvm::enumerate(launch.calls))
     text += llvm::formatv("constexpr {0} config{1} = {{{2}};\n", c.config, i, c.fields.str()).str();
@@ -20,13 +20,13 @@ std::string configsOf(const KernelLaunch &launch) {
 }
 
 /// Scratch that a call needs of every thread, as an expression.
-std::string scratchOf(const TemplateCall &c, size_t i) {
+std::string scratchOf(const CpuTemplateCall &c, size_t i) {
   if (c.config == "LinearConfig")
     return llvm::formatv("linearScratchBytes<config{0}>()", i).str();
   return llvm::formatv("config{0}.scratchBytes()", i).str();
 }
 
-std::string kernelText(llvm::StringRef name, const KernelLaunch &launch) {
+std::string kernelText(llvm::StringRef name, const CpuKernelLaunch &launch) {
   llvm::SetVector<llvm::StringRef> headers;
   std::string calls, scratch;
   for (auto [i, c] : llvm::enumerate(launch.calls)) {
@@ -34,9 +34,7 @@ std::string kernelText(llvm::StringRef name, const KernelLaunch &launch) {
     calls += llvm::formatv("  {0}<config{1}>(step, args, worker);\n", c.function, i).str();
     scratch += llvm::formatv("{0}uint64_t({1})", i ? ", " : "", scratchOf(c, i)).str();
   }
-  std::string text = "// " + str(*launch.op) + "\n";
-  if (launch.op->loc.line)
-    text += llvm::formatv("// ({0}:{1})\n", launch.op->loc.file, launch.op->loc.line).str();
+  std::string text = opComment(*launch.op);
   for (llvm::StringRef header : headers)
     text += llvm::formatv("#include \"{0}\"\n", header).str();
   text += "#include <algorithm>\n\nusing namespace sinter::cpu;\n\n" + configsOf(launch);
@@ -48,42 +46,40 @@ std::string kernelText(llvm::StringRef name, const KernelLaunch &launch) {
   return text;
 }
 
-llvm::StringRef kindName(Buffer::Kind kind) {
+llvm::StringRef nameOf(rt::ArgKind kind) {
   switch (kind) {
-  case Buffer::Kind::Weight:
+  case rt::ArgKind::Weight:
     return "Weight";
-  case Buffer::Kind::Value:
+  case rt::ArgKind::Value:
     return "Value";
-  case Buffer::Kind::KvLayer:
+  case rt::ArgKind::KvLayer:
     return "KvLayer";
-  case Buffer::Kind::Logits:
+  case rt::ArgKind::Logits:
     return "Logits";
   }
-  llvm_unreachable("a buffer without a kind");
+  llvm_unreachable("an argument without a kind");
 }
 
-std::string number(double v) { return AttrValue(v).str(); }
-
-/// Buffers of every launch as one array, and the launches that point into it.
-void launchTables(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels, llvm::raw_ostream &os) {
+/// The arguments of all launches as one array, and the launches that point into it.
+void launchTables(const CpuLaunchPlan &plan, llvm::ArrayRef<std::string> kernels, llvm::raw_ostream &os) {
   os << "constexpr Arg buffers[] = {\n";
-  for (const KernelLaunch &l : plan.launches) {
+  for (const CpuKernelLaunch &l : plan.launches) {
     os << "    ";
-    for (const Buffer &b : l.buffers)
-      os << llvm::formatv("{{ArgKind::{0}, {1}}, ", kindName(b.kind), b.offset);
+    for (const rt::Arg &arg : l.args)
+      os << llvm::formatv("{{ArgKind::{0}, {1}}, ", nameOf(arg.kind), arg.offset);
     os << "\n";
   }
   os << "};\n\nconstexpr Launch launches[] = {\n";
   size_t at = 0;
   for (auto [l, kernel] : llvm::zip_equal(plan.launches, kernels)) {
     os << llvm::formatv("    {{{0}, {1}, \"{0}\", buffers + {2}, {3}, {4}, {5}, {6}},\n", kernel, cppString(str(*l.op)),
-                        at, l.buffers.size(), l.op->layer, number(l.weightBytes), number(l.flopsPerToken));
-    at += l.buffers.size();
+                        at, l.args.size(), l.op->layer, cppNumber(l.weightBytes), cppNumber(l.flopsPerToken));
+    at += l.args.size();
   }
   os << "};\n\n";
 }
 
-std::string planText(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels, const Target &target,
+std::string planText(const CpuLaunchPlan &plan, llvm::ArrayRef<std::string> kernels, const Target &target,
                      const PlanFacts &facts) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -106,10 +102,10 @@ std::string planText(const LaunchPlan &plan, llvm::ArrayRef<std::string> kernels
 
 } // namespace
 
-CpuCode emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts) {
+CpuCode emitCpu(const CpuLaunchPlan &plan, const Target &target, const PlanFacts &facts) {
   CpuCode code;
   std::map<std::string, std::string> kernelOfConfigs;
-  for (const KernelLaunch &launch : plan.launches) {
+  for (const CpuKernelLaunch &launch : plan.launches) {
     auto [it, isNew] = kernelOfConfigs.try_emplace(launch.op->kernel + "\n" + configsOf(launch));
     if (isNew) {
       it->second = llvm::formatv("k{0:02}_{1}", code.files.size(), launch.op->kernel).str();

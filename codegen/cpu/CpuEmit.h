@@ -4,6 +4,7 @@
 #pragma once
 #include "codegen/EmittedFile.h"
 #include "codegen/PlanText.h"
+#include "codegen/cpu/CpuLaunch.h"
 
 namespace sinter {
 
@@ -12,6 +13,6 @@ struct CpuCode {
   std::vector<std::string> kernelOfLaunch; ///< its name; launches with equal calls share a kernel
 };
 
-CpuCode emitCpu(const LaunchPlan &plan, const Target &target, const PlanFacts &facts);
+CpuCode emitCpu(const CpuLaunchPlan &plan, const Target &target, const PlanFacts &facts);
 
 } // namespace sinter

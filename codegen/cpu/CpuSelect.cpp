@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One function an op: the template that serves it, its config, its buffers in the order of the template's args.
 #include "codegen/cpu/CpuSelect.h"
+#include "codegen/OpText.h"
 #include "codegen/cpu/PackLinear.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
@@ -36,8 +37,6 @@ cpu::Element elementOf(const ElementType &e) {
                                       : cpu::Element::F32;
 }
 
-int64_t columns(const Value &v) { return v.type.dim(-1).number(); }
-
 std::string formatText(const cpu::WeightFormat &f) {
   ConfigText text;
   if (!f.quantized())
@@ -66,51 +65,49 @@ std::string kvText(int64_t kvHeads, int64_t headDim, const ElementType &type) {
 
 class Selector {
 public:
-  explicit Selector(const Graph &graph) : graph(graph) {
-    for (auto &r : graph.returns())
-      logits = r->get();
-  }
+  explicit Selector(const Graph &graph) : graph(graph), logits(logitsOf(graph)) {}
 
-  llvm::Expected<LaunchPlan> run() {
+  llvm::Expected<CpuLaunchPlan> run() {
     for (auto &op : graph.ops()) {
       if (op->isConstant())
         continue; // computed at compile time, held with the weights
-      launch = KernelLaunch{op.get(), {}, {}};
+      launch = CpuKernelLaunch{op.get(), {}, {}};
       TRY(select(*op));
       plan.launches.push_back(std::move(launch));
     }
     plan.kvBlockTokens = cpuKvBlockTokens;
-    plan.vocabSize = columns(*logits);
+    plan.vocabSize = columnsOf(logits);
     return std::move(plan);
   }
 
 private:
   llvm::Error select(const Op &op) {
     if (op.kernel.empty())
-      return llvm::createStringError("the cpu target has no kernel for: " + str(op));
+      return unserved(op);
     using llvm::Error;
     return llvm::TypeSwitch<const Op *, Error>(&op)
         .Case<Embed, RmsNorm, HeadRmsNorm, Add, AddBias, AddRmsNorm, Linear, SiluMul, SwigluLinear, ApplyRope, AppendKv,
               PagedAttention, RopeAppend, LastTokens, Slice, Cast>([&](auto *o) { return lower(*o); })
-        .Default([](const Op *o) { return llvm::createStringError("the cpu target has no kernel for: " + str(*o)); });
+        .Default([](const Op *o) { return unserved(*o); });
   }
+  static llvm::Error unserved(const Op &op) { return opError(op, "the cpu target has no kernel for"); }
 
-  // Buffers
+  // Arguments
 
   llvm::Error weight(Layout layout, llvm::ArrayRef<const Value *> weights, bool streamed = true) {
     TRY_ASSIGN(index, plan.weights.add(layout, weights));
-    launch.buffers.push_back({Buffer::Kind::Weight, plan.weights[index].offset});
+    launch.args.push_back({rt::ArgKind::Weight, plan.weights[index].offset});
     if (streamed)
       launch.weightBytes += double(plan.weights[index].size);
     return llvm::Error::success();
   }
 
   void value(const Value &v) {
-    if (&v == logits) {
-      launch.buffers.push_back({Buffer::Kind::Logits, 0});
+    if (&v == &logits) {
+      launch.args.push_back({rt::ArgKind::Logits, 0});
     } else {
       assert(v.offset >= 0 && "plan-memory gave this value no place");
-      launch.buffers.push_back({Buffer::Kind::Value, uint64_t(v.offset)});
+      launch.args.push_back({rt::ArgKind::Value, uint64_t(v.offset)});
     }
   }
 
@@ -125,7 +122,7 @@ private:
   }
 
   void kvLayer(int64_t layer, const cpu::KvConfig &config) {
-    launch.buffers.push_back({Buffer::Kind::KvLayer, uint64_t(layer)});
+    launch.args.push_back({rt::ArgKind::KvLayer, uint64_t(layer)});
     plan.kvBlockBytes = uint64_t(config.blockBytes());
     plan.numLayers = std::max(plan.numLayers, layer + 1);
   }
@@ -154,7 +151,7 @@ private:
 
   llvm::Error lower(const RmsNorm &op) {
     call("templates/cpu/norm.h", "rmsNorm", "RmsNormConfig")
-        .field("hidden", columns(op.x))
+        .field("hidden", columnsOf(op.x))
         .field("eps", *op.eps)
         .code("in", elementName(op.x.type().element))
         .code("weight", elementName(op.weight.type().element))
@@ -164,9 +161,9 @@ private:
   }
 
   llvm::Error lower(const HeadRmsNorm &op) {
-    int64_t headDim = columns(op.weight);
+    int64_t headDim = columnsOf(op.weight);
     call("templates/cpu/norm.h", "headRmsNorm", "HeadRmsNormConfig")
-        .field("heads", columns(op.x) / headDim)
+        .field("heads", columnsOf(op.x) / headDim)
         .field("headDim", headDim)
         .field("eps", *op.eps)
         .code("in", elementName(op.x.type().element))
@@ -177,7 +174,7 @@ private:
 
   llvm::Error lower(const AddRmsNorm &op) {
     call("templates/cpu/norm.h", "addRmsNorm", "AddRmsNormConfig")
-        .field("hidden", columns(op.x))
+        .field("hidden", columnsOf(op.x))
         .field("eps", *op.eps)
         .code("x", elementName(op.x.type().element))
         .code("residual", elementName(op.delta.type().element))
@@ -190,7 +187,7 @@ private:
 
   llvm::Error binary(const Op &op, llvm::StringRef function, const Value &a, const Value &b) {
     call("templates/cpu/elementwise.h", function, "BinaryConfig")
-        .field("columns", columns(a))
+        .field("columns", columnsOf(a))
         .code("a", elementName(a.type.element))
         .code("b", elementName(b.type.element))
         .code("out", elementName(op.result().type.element))
@@ -203,9 +200,9 @@ private:
 
   llvm::Error copy(const Op &op, llvm::StringRef function, const Value &x, int64_t begin) {
     call("templates/cpu/elementwise.h", function, "CopyConfig")
-        .field("columns", columns(op.result()))
+        .field("columns", columnsOf(op.result()))
         .field("begin", begin)
-        .field("inColumns", columns(x))
+        .field("inColumns", columnsOf(x))
         .code("in", elementName(x.type.element))
         .code("out", elementName(op.result().type.element))
         .code("rows", rowsOf(op.result()));
@@ -217,8 +214,8 @@ private:
 
   llvm::Error lower(const ApplyRope &op) {
     call("templates/cpu/rope.h", "rope", "RopeConfig")
-        .field("heads", columns(op.x) / columns(op.table))
-        .field("headDim", columns(op.table))
+        .field("heads", columnsOf(op.x) / columnsOf(op.table))
+        .field("headDim", columnsOf(op.table))
         .code("in", elementName(op.x.type().element))
         .code("out", elementName(op.result().type.element));
     TRY(operand(op.x)); // positions are the step's
@@ -228,7 +225,7 @@ private:
   }
 
   llvm::Error lower(const AppendKv &op) {
-    int64_t kvHeads = columns(op.k) / op.headDim;
+    int64_t kvHeads = columnsOf(op.k) / op.headDim;
     call("templates/cpu/kv_append.h", "appendKv", "AppendKvConfig")
         .code("kv", kvText(kvHeads, op.headDim, op.kvType))
         .code("in", elementName(op.k.type().element));
@@ -261,7 +258,7 @@ private:
   llvm::Error lower(const PagedAttention &op) {
     double scale = op.scale != 0 ? *op.scale : 1 / std::sqrt(double(op.headDim));
     call("templates/cpu/attention.h", "pagedAttention", "AttentionConfig")
-        .field("heads", columns(op.q) / op.headDim)
+        .field("heads", columnsOf(op.q) / op.headDim)
         .code("kv", kvText(op.kvHeads, op.headDim, op.kvType))
         .field("scale", scale)
         .code("in", elementName(op.q.type().element))
@@ -274,8 +271,8 @@ private:
 
   /// The fields that every matmul has. Args: x, then `weights` packed streams, biases, the residual, y.
   llvm::Error matmul(const Op &op, const Value &x, const Value &w, ConfigText &config) {
-    TRY_ASSIGN(format, packedFormat(w.type.element, columns(w)));
-    config.field("k", columns(w)).field("n", w.type.dim(0).number()).code("weight", formatText(format));
+    TRY_ASSIGN(format, packedFormat(w.type.element, columnsOf(w)));
+    config.field("k", columnsOf(w)).field("n", w.type.dim(0).number()).code("weight", formatText(format));
     config.code("x", elementName(x.type.element)).code("out", elementName(op.result().type.element));
     config.code("rows", rowsOf(op.result()));
     return llvm::Error::success();
@@ -290,7 +287,7 @@ private:
       const Value &w = op.weights[i];
       ConfigText &config = call("templates/cpu/linear.h", "linear", "LinearConfig");
       TRY(matmul(op, op.x, w, config));
-      config.field("outStride", columns(op.result())).field("outColumn", column);
+      config.field("outStride", columnsOf(op.result())).field("outColumn", column);
       column += w.type.dim(0).number();
       if (!op.residual.empty())
         config.code("residual", elementName(op.residual[0].type.element));
@@ -334,13 +331,13 @@ private:
   }
 
   const Graph &graph;
-  const Value *logits = nullptr;
-  LaunchPlan plan;
-  KernelLaunch launch{};
+  const Value &logits;
+  CpuLaunchPlan plan;
+  CpuKernelLaunch launch{};
 };
 
 } // namespace
 
-llvm::Expected<LaunchPlan> selectCpu(const Graph &step) { return Selector(step).run(); }
+llvm::Expected<CpuLaunchPlan> selectCpu(const Graph &step) { return Selector(step).run(); }
 
 } // namespace sinter

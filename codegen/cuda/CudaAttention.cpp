@@ -5,7 +5,6 @@
 #include "templates/cuda/attention_prefill_config.h"
 #include "templates/cuda/attention_prefill_mma_config.h"
 #include "templates/cuda/rope_append_config.h"
-#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 namespace sinter {
@@ -23,8 +22,7 @@ public:
   /// The layer's pool, with what the plan knows of it.
   llvm::Expected<CudaArg> kvLayer() {
     if (*op.kvType != ElementType(Scalar::BF16))
-      return llvm::createStringError("the cuda target stores keys and values as bf16, the cache is " +
-                                     op.kvType->str());
+      return opError(op, "the cuda target stores keys and values as bf16, found " + op.kvType->str());
     list.plan.kvBlockBytes = uint64_t(cuda::kvBlockBytes(int(op.kvHeads), int(op.headDim)));
     list.plan.numLayers = std::max(list.plan.numLayers, op.layer + 1);
     return CudaArg{CudaArgKind::KvLayer, uint64_t(*op.layer)};
@@ -33,9 +31,7 @@ public:
   Error check() const {
     if (op.headDim == 64 || op.headDim == 128)
       return Error::success();
-    return llvm::createStringError(
-        llvm::formatv("the cuda target attends with heads of 64 or 128 columns, found {0}: {1}", *op.headDim, str(op))
-            .str());
+    return opError(op, "the cuda target attends with heads of 64 or 128 columns, found " + llvm::Twine(*op.headDim));
   }
 
   Error run() {
@@ -58,7 +54,7 @@ public:
     c.heads = int(op.heads);
     c.kvHeads = int(op.kvHeads);
     c.headDim = int(op.headDim);
-    c.sms = list.options.sms;
+    c.sms = list.sms();
     return c;
   }
 

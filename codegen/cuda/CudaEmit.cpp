@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text of the emitted files.
 #include "codegen/cuda/CudaEmit.h"
-#include "ir/AttrValue.h"
+#include "codegen/OpText.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -13,9 +13,7 @@ namespace sinter {
 namespace {
 
 std::string kernelText(const CudaKernelCall &k) {
-  std::string text = "// " + str(*k.op) + "\n";
-  if (k.op->loc.line)
-    text += llvm::formatv("// ({0}:{1})\n", k.op->loc.file, k.op->loc.line).str();
+  std::string text = opComment(*k.op);
   text += llvm::formatv("#include \"{0}\"\n\nusing namespace sinter;\nusing namespace sinter::cuda;\n\n"
                         "constexpr {1} config = {{{2}};\n\n"
                         "// {3} blocks, {4} bytes of dynamic shared memory each\n"
@@ -52,8 +50,6 @@ llvm::StringRef nameOf(rt::CudaArgKind kind) {
   }
   llvm_unreachable("an argument without a kind");
 }
-
-std::string number(double v) { return AttrValue(v).str(); }
 
 /// "{CudaArgKind::Value, 1024}"
 std::string text(const rt::CudaArg &arg) {
@@ -133,8 +129,8 @@ private:
     for (const CudaKernelLaunch &l : list.launches) {
       os << llvm::formatv("    {{{0}, {1}, {2}Args{3} + {4}, {5}, {6}, {7}, {8}, {9}, {10}, {11}, {12}},\n", l.kernel,
                           cppString(str(*l.op)), name, index, at, l.args.size(), l.op->layer,
-                          plan.kernels[l.kernel].grid, number(l.weightBytes), number(l.rowBytes),
-                          number(l.contextBytes), number(l.rowFlops), number(l.pairFlops));
+                          plan.kernels[l.kernel].grid, cppNumber(l.weightBytes), cppNumber(l.rowBytes),
+                          cppNumber(l.contextBytes), cppNumber(l.rowFlops), cppNumber(l.pairFlops));
       at += l.args.size();
     }
     os << "};\n\n";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The distinct kernels and tensor maps of a plan while it is made: equal calls, and equal maps, are held once.
 #pragma once
+#include "codegen/OpText.h"
 #include "codegen/cuda/CudaLaunch.h"
-#include "llvm/Support/Error.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace sinter {
@@ -19,8 +19,7 @@ public:
     ConfigPrinter fields;
     config.visit(fields);
     if (!canRun(config))
-      return llvm::createStringError(
-          llvm::formatv("no kernel '{0}' for: {1}; {2} {{{3}}", name, str(op), callee.config, fields.str()).str());
+      return opError(op, llvm::formatv("no kernel '{0}' can have {1} {{{2}}", name, callee.config, fields.str()));
     auto [found, isNew] = kernelOf.try_emplace((callee.function + " " + fields.str()).str(), plan.kernels.size());
     if (isNew)
       plan.kernels.push_back({llvm::formatv("k{0:02}_{1}_{2}", plan.kernels.size(), name, rows).str(), callee,

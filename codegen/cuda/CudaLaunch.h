@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What selection gives on the CUDA target: distinct kernels, and for every bucket of rows the launches that use them.
 #pragma once
-#include "codegen/Launch.h"
+#include "codegen/ConfigText.h"
+#include "codegen/StepPlan.h"
 #include "runtime/abi/CudaPlan.h"
 #include <map>
 

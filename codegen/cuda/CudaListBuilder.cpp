@@ -9,10 +9,8 @@ using rt::CudaArg;
 using rt::CudaArgKind;
 
 CudaListBuilder::CudaListBuilder(const Graph &graph, const CudaSelectOptions &options)
-    : options(options), native(options.arch->wgmma && !options.portable) {
-  for (auto &r : graph.returns())
-    logits = r->get();
-  plan.vocabSize = columnsOf(*logits);
+    : options(options), logits(logitsOf(graph)), native(options.arch->wgmma && !options.portable) {
+  plan.vocabSize = columnsOf(logits);
   placeScratch(graph);
 }
 
@@ -23,19 +21,16 @@ void CudaListBuilder::begin(CudaPart newPart, CudaKernelList &list) {
 }
 
 void CudaListBuilder::placeScratch(const Graph &graph) {
-  uint64_t end = 0, bytes = 0;
-  auto mostRows = uint64_t(std::max(options.maxStepTokens, options.maxStepLogits));
+  PassOptions sizes;
+  sizes.maxStepTokens = options.maxStepTokens;
+  sizes.maxStepLogits = options.maxStepLogits;
+  uint64_t widest = 0;
   for (auto &op : graph.ops())
-    for (auto &r : op->results()) {
-      if (op->isConstant() || r.get() == logits)
-        continue;
-      auto rowsOfValue = uint64_t(r->type.dim(0).resolve(options.maxStepTokens, options.maxStepLogits));
-      if (r->offset >= 0)
-        end = std::max(end, uint64_t(r->offset) + rowsOfValue * uint64_t(rowBytesOf(*r)));
-      bytes = std::max(bytes, mostRows * uint64_t(rowBytesOf(*r)));
-    }
-  scratchPlace = {CudaArgKind::Value, llvm::alignTo(end, 1024)};
-  plan.arenaBytes = scratchPlace.offset + bytes;
+    for (auto &r : op->results())
+      if (!op->isConstant() && r.get() != &logits)
+        widest = std::max(widest, rowBytesOf(*r));
+  scratchPlace = {CudaArgKind::Value, llvm::alignTo(arenaBytes(graph, sizes), 1024)};
+  plan.arenaBytes = scratchPlace.offset + uint64_t(std::max(options.maxStepTokens, options.maxStepLogits)) * widest;
 }
 
 Expected<CudaArg> CudaListBuilder::weight(WeightItem::Layout layout, llvm::ArrayRef<const Value *> values,
@@ -60,7 +55,7 @@ Expected<CudaArg> CudaListBuilder::vectors(const NamedOperands &operands) {
 }
 
 CudaArg CudaListBuilder::value(const Value &v) const {
-  if (&v == logits)
+  if (&v == &logits)
     return {CudaArgKind::Logits, 0};
   auto *last = llvm::dyn_cast_or_null<LastTokens>(v.def());
   // plan-memory keeps what last_tokens takes alive for as long as what it gives

@@ -5,14 +5,14 @@
 #include "codegen/cuda/CudaSelect.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
+#include "passes/PlanMemory.h"
 
 namespace sinter {
 
 /// Which kind of list is being made.
 enum class CudaPart { Decode, Mixed, Head, DenseHead };
 
-inline int64_t columnsOf(const Value &v) { return v.type.dim(-1).number(); }
-inline int64_t rowBytesOf(const Value &v) { return columnsOf(v) * int64_t(scalarSize(v.type.element.scalar())); }
+inline uint64_t rowBytesOf(const Value &v) { return rowBytes(v.type.element, columnsOf(v)); }
 
 class CudaListBuilder {
 public:
@@ -51,13 +51,16 @@ public:
     return &launches->back();
   }
 
+  /// Multiprocessors that grids are made for.
+  int sms() const { return options.arch->sms; }
+
   const CudaSelectOptions &options;
+  const Value &logits;
   const bool native; ///< wgmma and what comes with it
   CudaLaunchPlan plan;
   CudaKernelTable kernels{plan};
   CudaPart part{};
   int64_t rows = 0; ///< of the bucket
-  const Value *logits = nullptr;
 
 private:
   void placeScratch(const Graph &graph);

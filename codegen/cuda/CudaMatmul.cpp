@@ -54,15 +54,13 @@ public:
       bool stacked = m.weights.size() > 1 && !m.swiglu;
       int64_t rows = w->type.dim(0).number(), multiple = stacked ? cuda::tileRows : 8;
       if (rows % multiple)
-        return llvm::createStringError(
-            llvm::formatv("the cuda target multiplies by weights of a multiple of {0} rows, {1} is {2}", multiple,
-                          w->str(), w->type)
-                .str());
+        return opError(m.op,
+                       llvm::formatv("the cuda target multiplies by weights of a multiple of {0} rows, found {1}: {2}",
+                                     multiple, w->str(), w->type));
     }
     if (m.k() % 8)
-      return llvm::createStringError(
-          llvm::formatv("the cuda target multiplies rows of a multiple of 8 columns, {0} is {1}", m.x.str(), m.x.type)
-              .str());
+      return opError(m.op, llvm::formatv("the cuda target multiplies rows of a multiple of 8 columns, found {0}: {1}",
+                                         m.x.str(), m.x.type));
     return Error::success();
   }
 
@@ -140,11 +138,11 @@ private:
     c.normWeight = c.norm && !folds;
     c.eps = c.norm ? float(m.eps) : c.eps;
     return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matvec.cuh", "matvec", "MatvecConfig"},
-                       tuned(c, list.options.sms), args.take_front(7));
+                       tuned(c, list.sms()), args.take_front(7));
   }
 
   Launch tiled(llvm::MutableArrayRef<CudaArg> args) {
-    auto c = tuned(matmulConfig<cuda::MatmulConfig>(), list.options.sms);
+    auto c = tuned(matmulConfig<cuda::MatmulConfig>(), list.sms());
     args[7] = list.kernels.tensorMap(args[1], activationMap(c, list.mostRows()));
     args[8] = list.kernels.tensorMap(args[0], weightMap(c));
     args[9] = {CudaArgKind::Workspace, 0};
@@ -159,7 +157,7 @@ private:
     c.normWeight = c.norm && !folds;
     c.eps = c.norm ? float(m.eps) : c.eps;
     c.sharedLimit = list.options.arch->maxSharedBytes;
-    c.sms = list.options.sms;
+    c.sms = list.sms();
     return list.launch(m.op, m.op.mnemonic(),
                        CudaTemplate{"templates/cuda/matmul_mma.cuh", "matmulMma", "MatmulMmaConfig"}, tuned(c),
                        args.take_front(7));

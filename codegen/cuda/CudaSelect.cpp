@@ -20,7 +20,7 @@ Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Valu
   config.eps = float(eps);
   config.weighted = weight != nullptr;
   config.maxRows = list.smallRows();
-  config.sms = list.options.sms;
+  config.sms = list.sms();
   TRY_ASSIGN(weights, list.vectors(weight ? llvm::ArrayRef<const Value *>(weight) : llvm::ArrayRef<const Value *>()));
   TRY_ASSIGN(l, list.launch(op, "rms_norm", CudaTemplate{"templates/cuda/norm.cuh", "rmsNorm", "RmsNormConfig"}, config,
                             {list.value(x), weights, out}));
@@ -74,9 +74,7 @@ public:
   }
 
 private:
-  static Error unserved(const Op &op) {
-    return llvm::createStringError("the cuda target has no kernel for: " + str(op));
-  }
+  static Error unserved(const Op &op) { return opError(op, "the cuda target has no kernel for"); }
 
   Error lists(std::vector<CudaKernelList> &out, CudaPart part, llvm::ArrayRef<int64_t> buckets) {
     for (int64_t bucket : buckets) {
@@ -103,7 +101,7 @@ private:
     config.hidden = int(columnsOf(op.result()));
     config.vocab = int(op.table.type().dim(0).number());
     config.maxRows = list.smallRows();
-    config.sms = options.sms;
+    config.sms = list.sms();
     list.plan.hiddenSize = config.hidden;
     TRY_ASSIGN(table, list.weight(WeightItem::Layout::Atoms, {&op.table.get()}));
     TRY_ASSIGN(l, list.launch(op, "embed", CudaTemplate{"templates/cuda/embed.cuh", "embed", "EmbedConfig"}, config,
@@ -122,7 +120,7 @@ private:
     cuda::LastTokensConfig config;
     config.hidden = int(columnsOf(op.result()));
     config.maxRows = list.smallRows();
-    config.sms = options.sms;
+    config.sms = list.sms();
     TRY_ASSIGN(l, list.launch(op, "last_tokens",
                               CudaTemplate{"templates/cuda/last_tokens.cuh", "lastTokens", "LastTokensConfig"}, config,
                               {list.value(op.x), list.value(op.result())}));
@@ -131,23 +129,23 @@ private:
   }
 
   Error sample() {
-    const Op &op = *list.logits->def();
+    const Op &op = *list.logits.def();
     cuda::SampleConfig config;
-    config.vocab = int(columnsOf(*list.logits));
+    config.vocab = int(columnsOf(list.logits));
     config.maxRows = int(list.rows);
-    config.sms = options.sms;
+    config.sms = list.sms();
     TRY_ASSIGN(l, list.launch(op, "sample", CudaTemplate{"templates/cuda/sample.cuh", "sample", "SampleConfig"}, config,
                               {{CudaArgKind::Logits, 0}, {CudaArgKind::Workspace, 0}, {CudaArgKind::Counters, 0}}));
-    l->rowBytes = double(rowBytesOf(*list.logits));
+    l->rowBytes = double(rowBytesOf(list.logits));
     return Error::success();
   }
 
   /// What bench measures other kernels against; no list has it.
   Error readBandwidth() {
     TRY_ASSIGN(kernel, list.kernels.add(
-                           *list.logits->def(), "read_bandwidth",
+                           *list.logits.def(), "read_bandwidth",
                            CudaTemplate{"templates/cuda/read_bandwidth.cuh", "readBandwidth", "ReadBandwidthConfig"},
-                           cuda::ReadBandwidthConfig{.sms = options.sms}, 3, 1));
+                           cuda::ReadBandwidthConfig{.sms = list.sms()}, 3, 1));
     (void)kernel;
     return Error::success();
   }

@@ -9,12 +9,11 @@ namespace sinter {
 struct CudaSelectOptions {
   const CudaArch *arch = nullptr;
   bool portable = false; ///< only what every architecture has: mma.sync and cp.async
-  int sms = 132;         ///< multiprocessors that grids are made for
-  int64_t maxSeqs = 256, maxSeqLen = 32768, maxStepTokens = 8192, maxStepLogits = 256;
+  int64_t maxSeqs = 256, maxStepTokens = 8192, maxStepLogits = 256;
 };
 
 /// The launches of a step. The graph is what the CUDA pipeline ends with. An error names the first op that no template
-/// serves, and why.
+/// serves, where it was written, and why.
 llvm::Expected<CudaLaunchPlan> selectCuda(const Graph &step, const CudaSelectOptions &options);
 
 } // namespace sinter

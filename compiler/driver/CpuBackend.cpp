@@ -71,7 +71,7 @@ public:
 
 private:
   BackendInput input;
-  LaunchPlan launches;
+  CpuLaunchPlan launches;
   CpuCode code;
 };
 

@@ -5,7 +5,6 @@
 #include "codegen/cuda/DeviceCompiler.h"
 #include "compiler/driver/Backend.h"
 #include "ir/Try.h"
-#include "passes/PlanMemory.h"
 #include "runtime/support/ProgressBar.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -19,18 +18,15 @@ class CudaBackend : public Backend {
 public:
   explicit CudaBackend(const BackendInput &input) : input(input), arch(*input.target.cuda) {}
 
-  llvm::Error select(const Graph &step, const PassOptions &pass, const Limits &limits) override {
+  llvm::Error select(const Graph &step, const PassOptions &, const Limits &limits) override {
     CudaSelectOptions select;
     select.arch = &arch;
     select.portable = input.options.portableKernels;
-    select.sms = arch.sms;
     select.maxSeqs = limits.maxSeqs;
-    select.maxSeqLen = step.module().maxSeqLen;
     select.maxStepTokens = limits.maxStepTokens;
     select.maxStepLogits = limits.maxStepLogits;
     TRY_ASSIGN(selected, selectCuda(step, select));
     launches = std::move(selected);
-    launches.arenaBytes = std::max(launches.arenaBytes, arenaBytes(step, pass));
     return llvm::Error::success();
   }
 

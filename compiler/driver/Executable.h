@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last phase: objects are linked with the runtime, weights packed and appended, the file renamed into place.
 #pragma once
-#include "codegen/Launch.h"
+#include "codegen/StepPlan.h"
 #include "compiler/driver/Installation.h"
 #include "compiler/import/Checkpoint.h"
 #include "runtime/abi/Plan.h"

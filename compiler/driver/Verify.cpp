@@ -201,7 +201,7 @@ private:
     rt::Step step = in.step();
     size_t index = 0;
     executor->observe([&](const rt::Launch &launch, const rt::Args &args, const rt::Step &) {
-      const KernelLaunch &planned = input.plan->launches[index++];
+      const CpuKernelLaunch &planned = input.plan->launches[index++];
       auto results = planned.op->results();
       for (size_t r = 0; r < results.size(); ++r) {
         const Type &type = results[r]->type;

@@ -2,14 +2,14 @@
 // `sinter compile --verify`: runs the compiled kernels in this process, a prompt step of two sequences and a step of
 // one token each, and holds every launch to the interpreter, which is given the very inputs that the kernel had.
 #pragma once
-#include "codegen/Launch.h"
+#include "codegen/cpu/CpuLaunch.h"
 #include "compiler/import/Checkpoint.h"
 
 namespace sinter {
 
 struct VerifyInput {
   const Graph *step = nullptr; ///< what code was generated from
-  const LaunchPlan *plan = nullptr;
+  const CpuLaunchPlan *plan = nullptr;
   const Checkpoint *checkpoint = nullptr;
   std::vector<std::string> objects; ///< kernels and plan.cpp
   std::string compiler;             ///< that links them

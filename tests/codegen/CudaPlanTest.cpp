@@ -57,9 +57,7 @@ protected:
     module = compiledModule(pass);
     options.arch = llvm::cantFail(findCudaArch(GetParam().arch));
     options.portable = GetParam().portable;
-    options.sms = options.arch->sms;
     options.maxSeqs = 96;
-    options.maxSeqLen = 512;
     options.maxStepTokens = pass.maxStepTokens;
     options.maxStepLogits = pass.maxStepLogits;
     const Graph &step = *module->findGraph("step");
@@ -67,7 +65,6 @@ protected:
     if (!selected)
       throw std::runtime_error(llvm::toString(selected.takeError()));
     plan = std::move(*selected);
-    plan.arenaBytes = std::max(plan.arenaBytes, arenaBytes(step, pass));
   }
 
   std::vector<const std::vector<CudaKernelList> *> allLists() const {

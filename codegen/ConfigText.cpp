@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Config structs as text.
-#include "codegen/Launch.h"
+#include "codegen/ConfigText.h"
+#include "llvm/ADT/Twine.h"
 #include <charconv>
 
 namespace sinter {
