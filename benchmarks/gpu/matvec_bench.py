@@ -16,15 +16,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from shapes import MODELS, NAMES
-from driver import ROOT, Compiled, Gpu, Kernel
+from driver import ROOT, Compiled, Gpu, Kernel, emit
 from matvec import compile_all, load
 
-READ = """#include "benchmarks/gpu/read.cuh"
-extern "C" __global__ void __launch_bounds__(1024) k(sinter::cuda::U32x4 *data, sinter::cuda::u64 count,
-                                                     sinter::cuda::u32 *sink) {
-  sinter::cuda::readAll(data, count, sink);
-}
-"""
 ROTATED = 400 << 20  # bytes that launches alone rotate over: several times L2
 
 
@@ -51,16 +45,12 @@ class Bench:
 
     def read_bandwidth(self):
         """GB/s over 4 GiB."""
-        import ctypes
-        kernel = Kernel(self.gpu, Compiled(READ).image, "k")
-        data = self.random(2 << 30)
-        sink = self.torch.zeros(4, dtype=self.torch.int32, device="cuda")
-        values = (ctypes.c_uint64 * 3)(data.data_ptr(), data.nbytes // 16, sink.data_ptr())
-        pointers = (ctypes.c_void_p * 3)(*[ctypes.addressof(values) + 8 * i for i in range(3)])
+        kernel = Kernel(self.gpu, Compiled(emit("read_bandwidth.cuh", "ReadBandwidthConfig{.sms = 132}",
+                                                "readBandwidth", 3)).image, emitted=True)
+        data, sink = self.random(2 << 30), self.torch.zeros(4, dtype=self.torch.int32, device="cuda")
+        pointers = [data.data_ptr(), data.data_ptr() + data.nbytes, sink.data_ptr()]
         self.torch.cuda.synchronize()
-        launch = lambda: self.gpu.call("cuLaunchKernel", kernel.function, 132, 1, 1, 1024, 1, 1, 0, self.gpu.stream,
-                                       pointers, None)
-        return data.nbytes / self.median(launch) / 1e6
+        return data.nbytes / self.median(lambda: kernel.launch(pointers)) / 1e6
 
     def alone(self, config, overlap):
         """Microseconds a launch."""

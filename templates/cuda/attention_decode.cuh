@@ -8,7 +8,10 @@
 //
 // Arguments: fused: 0 qkv, 1 rope table, 2 norm weight of q, 3 of k; else 0 q. 4 pool, 5 out, 6 workspace, 7 counters.
 #pragma once
+#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/attention_decode_cluster.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 
 namespace sinter::cuda {
 

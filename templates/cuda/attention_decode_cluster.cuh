@@ -4,6 +4,14 @@
 #pragma once
 #include "templates/cuda/attention_decode_merge.cuh"
 #include "templates/cuda/attention_decode_unit.cuh"
+#include "templates/cuda/layout.h"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/cluster.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/ring.cuh"
+#include "templates/cuda/step_counts.cuh"
 
 namespace sinter::cuda {
 
@@ -11,9 +19,9 @@ namespace sinter::cuda {
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ int clusterLength(const rt::CudaStep &step, int sequence) {
   bool one = C.fused && C.maxSequences == 1;
-  if (!one && sequence >= loadL2(step.counts + rt::CudaStep::Sequences))
+  if (!one && sequence >= sequenceCount(step))
     return 0;
-  if (!C.fused && loadL2(step.queryStart + sequence + 1) - loadL2(step.queryStart + sequence) != 1)
+  if (!C.fused && queryLength(step, sequence) != 1)
     return 0;
   return loadL2(step.contextLengths + sequence);
 }
@@ -39,14 +47,11 @@ __device__ __forceinline__ void sendRow(u32 base, int head, const DecodeRow<C> &
   u32 target = peerAddress(peerRow<C>(base, int(clusterRank()), head / C.split), head % C.split);
   u32 barrier = peerAddress(base + C.gatheredAt(), head % C.split), lane = threadIdx.x % 32;
   if constexpr (DecodeRow<C>::width == 4)
-    storePeerAsync(target + lane * 16,
-                   U32x4{__float_as_uint(row.out[0]), __float_as_uint(row.out[1]), __float_as_uint(row.out[2]),
-                         __float_as_uint(row.out[3])},
-                   barrier);
+    storePeerAsync(target + lane * 16, toWords(row.out[0], row.out[1], row.out[2], row.out[3]), barrier);
   else
-    storePeerAsync(target + lane * 8, U32x2{__float_as_uint(row.out[0]), __float_as_uint(row.out[1])}, barrier);
+    storePeerAsync(target + lane * 8, toWords(row.out[0], row.out[1]), barrier);
   if (lane == 0)
-    storePeerAsync(target + C.headDim * 4, U32x2{__float_as_uint(row.max), __float_as_uint(row.sum)}, barrier);
+    storePeerAsync(target + C.headDim * 4, toWords(row.max, row.sum), barrier);
 }
 
 /// Merges the CTA's i-th head over the cluster.

@@ -3,6 +3,10 @@
 // in the workspace, where the last to arrive merges them all in order. So the same input gives the same bits.
 #pragma once
 #include "templates/cuda/attention_decode_slice.cuh"
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -11,16 +15,14 @@ template <AttentionDecodeConfig C>
 struct DecodeRow {
   static constexpr int width = C.headDim / 32;
   float out[width] = {};
-  float max = -__int_as_float(0x7f800000), sum = 0;
+  float max = minusInfinity(), sum = 0;
 };
 
 /// Puts this warp's heads 8 `part` to 8 `part` + 7 of the group into shared memory.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void shareState(const DecodeState<C> &state, int part, char *shared) {
   int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32, head = lane / 4;
-  float sum = state.sum[part];
-  sum += __shfl_xor_sync(~0u, sum, 1);
-  sum += __shfl_xor_sync(~0u, sum, 2);
+  float sum = sumOverQuad(state.sum[part]);
   if (part * 8 + head >= C.group())
     return;
   float *out = reinterpret_cast<float *>(shared + C.partialsAt()) + (warp * C.sharedHeads() + head) * C.rowStride();
@@ -83,12 +85,11 @@ __device__ __forceinline__ void storePartial(const DecodeWorkspace<C> &workspace
                                              const DecodeRow<C> &row) {
   float *out = workspace.out(partial, head);
   if constexpr (DecodeRow<C>::width == 4)
-    storeGlobal(out, {__float_as_uint(row.out[0]), __float_as_uint(row.out[1]), __float_as_uint(row.out[2]),
-                      __float_as_uint(row.out[3])});
+    storeGlobal(out, toWords(row.out[0], row.out[1], row.out[2], row.out[3]));
   else
-    storeGlobal(out, U32x2{__float_as_uint(row.out[0]), __float_as_uint(row.out[1])});
+    storeGlobal(out, toWords(row.out[0], row.out[1]));
   if (threadIdx.x % 32 == 0)
-    storeGlobal(workspace.sums(partial, head), U32x2{__float_as_uint(row.max), __float_as_uint(row.sum)});
+    storeGlobal(workspace.sums(partial, head), toWords(row.max, row.sum));
 }
 
 template <AttentionDecodeConfig C>
@@ -103,14 +104,6 @@ __device__ __forceinline__ void loadPartial(float (&out)[DecodeRow<C>::width], c
   }
 }
 
-/// The maximum over the warp.
-__device__ __forceinline__ float warpMax(float v) {
-#pragma unroll
-  for (int offset = 16; offset; offset /= 2)
-    v = fmaxf(v, __shfl_xor_sync(~0u, v, offset));
-  return v;
-}
-
 /// A head of the group over all CTAs, by one warp. Sixteen parts are on their way at once, and a lane weighs one of
 /// them.
 template <AttentionDecodeConfig C>
@@ -120,7 +113,7 @@ __device__ __forceinline__ DecodeRow<C> mergeParts(const DecodeWorkspace<C> &wor
   DecodeRow<C> row;
 #pragma unroll 1
   for (int base = 0; base < parts.parts; base += together) {
-    U32x2 sums{0xff800000u, 0}; // -inf
+    U32x2 sums = toWords(minusInfinity(), 0);
     if (int part = base + lane % together; part < parts.parts)
       sums = loadL2x2(workspace.sums(parts.partial(part), head));
     float out[together][width] = {};
@@ -128,12 +121,9 @@ __device__ __forceinline__ DecodeRow<C> mergeParts(const DecodeWorkspace<C> &wor
     for (int i = 0; i < together; ++i)
       if (base + i < parts.parts)
         loadPartial<C>(out[i], workspace.out(parts.partial(base + i), head));
-    float most = fmaxf(row.max, warpMax(__uint_as_float(sums.x)));
+    float most = fmaxf(row.max, maxOverWarp(__uint_as_float(sums.x)));
     float correction = exp2Approx(row.max - most), weight = exp2Approx(__uint_as_float(sums.x) - most);
-    float weighted = weight * __uint_as_float(sums.y);
-#pragma unroll
-    for (int offset = together / 2; offset; offset /= 2)
-      weighted += __shfl_xor_sync(~0u, weighted, offset);
+    float weighted = sumOverLanes<together>(weight * __uint_as_float(sums.y));
     row.max = most;
     row.sum = row.sum * correction + weighted;
 #pragma unroll

@@ -3,6 +3,8 @@
 // warp fills and empties its own, so warps meet only when a head is finished.
 #pragma once
 #include "templates/cuda/attention_decode_work.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/copy.cuh"
 
 namespace sinter::cuda {
 

@@ -5,8 +5,16 @@
 // A warp takes a head at a time: a lane has columns 2 lane and the next, and half a head further on, for lanes below
 // headDim / 4. So a CTA reads every row once, and what rows are roped with is a few registers.
 #pragma once
+#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/attention_decode_work.cuh"
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/ring.cuh"
 #include "templates/cuda/rope.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -95,13 +103,8 @@ __device__ __forceinline__ void loadRows(DecodeRows<C> &rows, const rt::CudaStep
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ U32x2 ropeHeadOf(U32x2 x, const RopeFactors &f) {
   float scale = 1;
-  if constexpr (C.norm) {
-    float squares = squaresOfPair(x.x) + squaresOfPair(x.y);
-#pragma unroll
-    for (int offset = 16; offset; offset /= 2)
-      squares += __shfl_xor_sync(~0u, squares, offset);
-    scale = rsqrtf(squares / C.headDim + C.eps);
-  }
+  if constexpr (C.norm)
+    scale = normFactor(sumOverLanes(squaresOf(x.x) + squaresOf(x.y)), C.headDim, C.eps);
   return ropePair(x.x, x.y, scale, f);
 }
 

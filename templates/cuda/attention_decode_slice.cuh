@@ -3,6 +3,11 @@
 // Source: Dao, "FlashAttention-2", 2023, algorithm 1
 #pragma once
 #include "templates/cuda/attention_decode_row.cuh"
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
+#include "templates/cuda/ring.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -18,7 +23,7 @@ struct DecodeState {
 #pragma unroll
     for (int i = 0; i < C.headDim / 8; ++i)
       out[i][0] = out[i][1] = out[i][2] = out[i][3] = 0;
-    max[0] = max[1] = -__int_as_float(0x7f800000);
+    max[0] = max[1] = minusInfinity();
     sum[0] = sum[1] = 0;
   }
 };
@@ -27,7 +32,7 @@ struct DecodeState {
 /// each, of alternate columns, halve the chain of dependent mma.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void sliceLogits(float (&logits)[2][4], const DecodeQuery<C> &query, u32 slot, int length) {
-  constexpr float logTwo = C.scale * 1.4426950408889634f;
+  constexpr float toLog2 = C.scale * log2OfE;
   u32 lane = threadIdx.x % 32, row = lane % 8;
   u32 base = slot + row * 128 + ((lane / 8 ^ row) << 4);
   float sums[2][2][4] = {};
@@ -43,8 +48,8 @@ __device__ __forceinline__ void sliceLogits(float (&logits)[2][4], const DecodeQ
   for (int j = 0; j < 2; ++j)
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      logits[j][i] = j * 8 + int(lane % 4) * 2 + i % 2 < length ? (sums[j][0][i] + sums[j][1][i]) * logTwo
-                                                                : -__int_as_float(0x7f800000);
+      logits[j][i] =
+          j * 8 + int(lane % 4) * 2 + i % 2 < length ? (sums[j][0][i] + sums[j][1][i]) * toLog2 : minusInfinity();
 }
 
 /// Turns the logits of head `row` into weights, and what was found before to the new maximum.
@@ -54,8 +59,7 @@ __device__ __forceinline__ void sliceWeights(float (&logits)[2][4], DecodeState<
 #pragma unroll
   for (int j = 0; j < 2; ++j)
     most = fmaxf(most, fmaxf(logits[j][row * 2], logits[j][row * 2 + 1]));
-  most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
-  most = fmaxf(most, __shfl_xor_sync(~0u, most, 2));
+  most = maxOverQuad(most);
   float correction = exp2Approx(state.max[row] - most);
   state.max[row] = most;
   state.sum[row] *= correction;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The steps that decode attention is made of, whoever shares the work: begin with a head, attend to a block of it.
 #pragma once
+#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/attention_decode_ring.cuh"
 #include "templates/cuda/attention_decode_slice.cuh"
+#include "templates/cuda/ptx/types.cuh"
+#include "templates/cuda/ring.cuh"
 
 namespace sinter::cuda {
 

@@ -3,9 +3,11 @@
 // of the cache, in order of sequence, head and position. It is cut into equal ranges, one per CTA, so that the memory
 // is read evenly whatever the lengths; a head whose units lie in several ranges is merged at the end.
 #pragma once
-#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/attention_decode_config.h"
-#include "templates/cuda/ptx.cuh"
+#include "templates/cuda/layout.h"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/step_counts.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -40,7 +42,7 @@ __device__ void scanSequences(const rt::CudaStep &step, int *starts, int *length
   constexpr int each = ceilDiv(C.maxSequences, 32);
   int lane = int(threadIdx.x) % 32, first = lane * each;
   // A decode step of one row has one sequence: one dependent load less.
-  int sequences = C.fused && C.maxSequences == 1 ? 1 : loadL2(step.counts + rt::CudaStep::Sequences);
+  int sequences = C.fused && C.maxSequences == 1 ? 1 : sequenceCount(step);
   int length[each], sum = 0;
 #pragma unroll
   for (int i = 0; i < each; ++i)
@@ -48,19 +50,13 @@ __device__ void scanSequences(const rt::CudaStep &step, int *starts, int *length
   if constexpr (!C.fused) {
 #pragma unroll
     for (int i = 0; i < each; ++i)
-      if (int s = first + i; s < sequences && loadL2(step.queryStart + s + 1) - loadL2(step.queryStart + s) != 1)
+      if (int s = first + i; s < sequences && queryLength(step, s) != 1)
         length[i] = 0;
   }
 #pragma unroll
   for (int i = 0; i < each; ++i)
     sum += ceilDiv(length[i], kvBlockTokens);
-  int before = sum;
-#pragma unroll
-  for (int offset = 1; offset < 32; offset *= 2) {
-    int other = __shfl_up_sync(~0u, before, offset);
-    before += lane >= offset ? other : 0;
-  }
-  before -= sum;
+  int before = prefixSum(sum, lane) - sum;
 #pragma unroll
   for (int i = 0; i < each; ++i)
     if (first + i < C.maxSequences) {

@@ -8,7 +8,10 @@
 //
 // Arguments: 0 q, 1 KV layer pool, 2 out.
 #pragma once
+#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/attention_prefill_compute.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/warpgroup.cuh"
 
 namespace sinter::cuda {
 

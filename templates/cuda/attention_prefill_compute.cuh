@@ -5,7 +5,14 @@
 #pragma once
 #include "templates/cuda/attention_prefill_load.cuh"
 #include "templates/cuda/attention_prefill_softmax.cuh"
-#include "templates/cuda/attention_prefill_wgmma.cuh"
+#include "templates/cuda/layout.h"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/ptx/wgmma.cuh"
+#include "templates/cuda/ring.cuh"
 
 namespace sinter::cuda {
 
@@ -43,7 +50,7 @@ class PrefillWarpgroup {
   }
 
   __device__ void issueScores() {
-    u64 keys = keysDescriptor(shared.keys(keysPlace.slot));
+    u64 keys = wgmmaOperand(shared.keys(keysPlace.slot) >> 4);
     pinRegisters(scores);
     wgmmaFence();
 #pragma unroll
@@ -53,7 +60,7 @@ class PrefillWarpgroup {
   }
 
   __device__ void issueOutput() {
-    u64 values = valuesDescriptor(shared.values(valuesPlace.slot));
+    u64 values = wgmmaOperand(shared.values(valuesPlace.slot) >> 4, kvBlockTokens * atomColumns * 2);
     pinRegisters(output);
     wgmmaFence();
 #pragma unroll

@@ -2,8 +2,12 @@
 // The loading side of prefill attention on sm_90a: one warp orders keys and one values, as bulk copies; another fetches
 // the queries of the next tile while the current one is computed, and says which tile they are of.
 #pragma once
+#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/attention_prefill_config.h"
 #include "templates/cuda/attention_prefill_tiles.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 #include "templates/cuda/ring.cuh"
 
 namespace sinter::cuda {

@@ -8,9 +8,14 @@
 //
 // Arguments: 0 q, 1 KV layer pool, 2 out.
 #pragma once
+#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/attention_prefill_mma_config.h"
 #include "templates/cuda/attention_prefill_softmax.cuh"
 #include "templates/cuda/attention_prefill_tiles.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
 
 namespace sinter::cuda {
 

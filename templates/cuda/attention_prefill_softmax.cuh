@@ -3,15 +3,15 @@
 // lane l of a warp holds, of its rows l / 4 and l / 4 + 8, the columns 2 (l % 4) and the next of every eight.
 // Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao, "FlashAttention-2", 2023
 #pragma once
-#include "templates/cuda/ptx.cuh"
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
-inline constexpr float log2OfE = 1.4426950408889634f;
-
 /// Of a lane's two rows, so far: the largest score, and this lane's part of the sum of exponentials.
 struct PrefillRows {
-  float largest[2] = {-__int_as_float(0x7f800000), -__int_as_float(0x7f800000)};
+  float largest[2] = {minusInfinity(), minusInfinity()};
   float sum[2] = {0, 0};
 };
 
@@ -21,7 +21,7 @@ __device__ __forceinline__ void maskScores(float (&scores)[N], const int (&visib
 #pragma unroll
   for (int i = 0; i < N; ++i)
     if (int column = i / 4 * 8 + i % 2 + lane % 4 * 2; column >= visible[i / 2 % 2])
-      scores[i] = -__int_as_float(0x7f800000);
+      scores[i] = minusInfinity();
 }
 
 /// Turns scores into exponentials of `scale` (with log2 e) times their distance to the largest. What was summed before
@@ -34,8 +34,7 @@ __device__ __forceinline__ void addToSoftmax(float (&scores)[N], PrefillRows &ro
 #pragma unroll
     for (int i = 0; i < N; i += 4)
       largest = fmaxf(largest, fmaxf(scores[i + 2 * r], scores[i + 2 * r + 1]));
-    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
-    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
+    largest = maxOverQuad(largest);
     factors[r] = exp2Approx((rows.largest[r] - largest) * scale);
     rows.largest[r] = largest;
     float offset = largest * scale, sum = rows.sum[r] * factors[r];
@@ -73,10 +72,7 @@ __device__ __forceinline__ void storeRows(const float (&output)[N], const Prefil
                                           int row, int rows, int lane) {
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    float sum = state.sum[r];
-    sum += __shfl_xor_sync(~0u, sum, 1);
-    sum += __shfl_xor_sync(~0u, sum, 2);
-    float inverse = 1 / sum;
+    float inverse = 1 / sumOverQuad(state.sum[r]);
     if (row + 8 * r < rows) {
       u32 *at = reinterpret_cast<u32 *>(out + (long long)(row + 8 * r) * stride + lane % 4 * 2);
 #pragma unroll

@@ -3,9 +3,10 @@
 // more than one token in this step. Tiles are numbered by sequence, from a sequence's last rows (the longest work) to
 // its first, all heads of a tile in turn, so that CTAs that run side by side read the same keys.
 #pragma once
-#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/layout.h"
-#include "templates/cuda/ptx.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/step_counts.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -36,7 +37,7 @@ class PrefillTiles {
   int end = 0; // tiles up to this lane's sequence, it included
 
   __device__ void load(const rt::CudaStep &step, int lane) {
-    int sequences = loadL2(step.counts + rt::CudaStep::Sequences), sequence = first + lane;
+    int sequences = sequenceCount(step), sequence = first + lane;
     start = length = context = end = 0;
     if (sequence < sequences) {
       start = loadL2(step.queryStart + sequence);
@@ -44,10 +45,7 @@ class PrefillTiles {
       context = loadL2(step.contextLengths + sequence);
       end = length > 1 ? ceilDiv(length, Rows) * Heads : 0;
     }
-#pragma unroll
-    for (int offset = 1; offset < 32; offset *= 2)
-      if (int below = __shfl_up_sync(~0u, end, offset); lane >= offset)
-        end += below;
+    end = prefixSum(end, lane);
   }
 
 public:
@@ -59,7 +57,7 @@ public:
     int total = __shfl_sync(~0u, end, 31);
     while (number >= base + total) {
       base += total, first += 32;
-      if (first >= loadL2(step.counts + rt::CudaStep::Sequences))
+      if (first >= sequenceCount(step))
         return false;
       load(step, lane);
       total = __shfl_sync(~0u, end, 31);

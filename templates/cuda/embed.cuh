@@ -4,7 +4,9 @@
 // Arguments: 0 table, 1 y.
 #pragma once
 #include "templates/cuda/embed_config.h"
-#include "templates/cuda/row_count.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/step_counts.cuh"
 
 namespace sinter::cuda {
 
@@ -33,7 +35,7 @@ __device__ void embed(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
       int column = piece * 8;
       const u16 *from =
           row + column / blockColumns * (blockBytes / 2) + atomIndex(token % atomRows, column % blockColumns);
-      storeGlobal(y + column, loadConstant(from));
+      storeGlobal(y + column, loadConstantX4(from));
     }
   }
 }

@@ -3,7 +3,9 @@
 // Arguments: 0 x, 1 y.
 #pragma once
 #include "templates/cuda/last_tokens_config.h"
-#include "templates/cuda/row_count.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/step_counts.cuh"
 
 namespace sinter::cuda {
 

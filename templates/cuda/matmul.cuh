@@ -11,7 +11,12 @@
 #pragma once
 #include "templates/cuda/matmul_load.cuh"
 #include "templates/cuda/matmul_split.cuh"
-#include "templates/cuda/matmul_wgmma.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/cluster.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/wgmma.cuh"
+#include "templates/cuda/ring.cuh"
+#include "templates/cuda/step_counts.cuh"
 
 namespace sinter::cuda {
 
@@ -23,14 +28,15 @@ __device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const Matmu
     if (threadIdx.x % 32 == 0)
       barrierArrive(ring.empty(slot));
   };
+  auto placeOf = [](u32 address) { return address >> 4 & 0x3fff; }; // the mask says how large an address can be
   u32 before = 0;
 #pragma unroll 1
   for (int block = 0; block < count; ++block) {
     barrierWait(ring.weights(place.slot), place.parity);
     barrierWait(ring.activations(place.slot), place.parity);
-    u64 weights = wgmmaOperand(ring.slot(place.slot) + half * 64 * atomColumns * 2);
-    u64 activations = wgmmaOperand(ring.slot(place.slot) + C.weightBytes());
-    wgmmaHold(d);
+    u64 weights = wgmmaOperand(placeOf(ring.slot(place.slot) + half * 64 * atomColumns * 2));
+    u64 activations = wgmmaOperand(placeOf(ring.slot(place.slot) + C.weightBytes()));
+    pinRegisters(d);
     wgmmaFence();
 #pragma unroll
     for (int i = 0; i < atomColumns / 16; ++i)
@@ -44,7 +50,7 @@ __device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const Matmu
     place.advance();
   }
   wgmmaWait<0>();
-  wgmmaHold(d);
+  pinRegisters(d);
   release(before);
 }
 

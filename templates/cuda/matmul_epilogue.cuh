@@ -2,9 +2,12 @@
 // From sums to y. A warpgroup has 64 rows of the weight, which are 64 columns of y, or 32 with SwiGLU; it turns a few
 // tokens at a time around in shared memory, so that y is written, and the residual read, in whole lines.
 #pragma once
+#include "templates/cuda/bf16.cuh"
 #include "templates/cuda/matmul_config.h"
-#include "templates/cuda/matmul_tensor.cuh"
-#include "templates/cuda/row_count.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 
 namespace sinter::cuda {
 

@@ -2,8 +2,12 @@
 // The loading half of a matmul: one thread that brings 64 columns of a tile's weights and activations at a time.
 #pragma once
 #include "templates/cuda/matmul_schedule.cuh"
-#include "templates/cuda/matmul_tensor.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/launch.cuh"
 #include "templates/cuda/ring.cuh"
+#include "templates/cuda/shares.cuh"
+#include "templates/cuda/step_counts.cuh"
 
 namespace sinter::cuda {
 
@@ -32,7 +36,7 @@ struct MatmulRing {
 template <MatmulConfig C, int Tokens>
 struct MatmulBlocks {
   MatmulTiles<C, Tokens> tiles;
-  MatmulSlice slice;
+  Share slice;
   int tile, block;
   MatmulPlace place;
 

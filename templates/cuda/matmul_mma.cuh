@@ -4,14 +4,20 @@
 // through the tiles that the step's rows make.
 // Arguments: 0 weight, 1 x, 2 y, 3 norm's weight, 4 bias (gate's), 5 up's bias, 6 residual.
 #pragma once
+#include "templates/cuda/layout.h"
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matmul_mma_epilogue.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ring.cuh"
+#include "templates/cuda/step_counts.cuh"
 
 namespace sinter::cuda {
 
 /// Fills all but one of the stages, and leaves `ahead` at the first that is not. Weights do not wait for the kernels
 /// before this one where the tiles are known without them. Returns the number of rows.
 template <MatmulMmaConfig C>
-__device__ __forceinline__ int fillRing(u32 ring, const rt::CudaStep &step, const MatmulMmaArgs &args,
+__device__ __forceinline__ int fillRing(u32 ring, const rt::CudaStep &step, const MatmulArgs &args,
                                         MatmulMmaCursor &ahead) {
   constexpr bool early = C.mostTokenTiles() == 1;
   if constexpr (early) {
@@ -36,7 +42,7 @@ __device__ __forceinline__ int fillRing(u32 ring, const rt::CudaStep &step, cons
 
 /// All of a tile's stages; `slot` is that of the first, and then of the next tile's.
 template <MatmulMmaConfig C>
-__device__ __forceinline__ void consumeTile(MatmulMmaSums<C> &sums, char *ring, const MatmulMmaArgs &args,
+__device__ __forceinline__ void consumeTile(MatmulMmaSums<C> &sums, char *ring, const MatmulArgs &args,
                                             MatmulMmaWarp warp, MatmulMmaCursor &ahead, int &slot, int count) {
   int tokenTiles = ceilDiv(count, C.tileTokens());
 #pragma unroll 1
@@ -59,7 +65,7 @@ template <MatmulMmaConfig C, int N>
 __device__ void matmulMma(const rt::CudaStep &step, const rt::CudaArgs<N> &pointers) {
   static_assert(C.valid());
   extern __shared__ __align__(128) char shared[];
-  MatmulMmaArgs args = matmulMmaArgs(pointers);
+  MatmulArgs args(pointers);
   MatmulMmaWarp warp = warpOf<C>();
   MatmulMmaCursor ahead;
   launchDependents();

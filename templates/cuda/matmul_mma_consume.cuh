@@ -2,7 +2,9 @@
 // What a warp of the portable matmul makes of a stage: fragments by ldmatrix, mma.sync with 16 rows of the weight by 8
 // tokens. With a norm, the squares of activations are summed on their way, and those multiplied by its weight.
 #pragma once
+#include "templates/cuda/bf16.cuh"
 #include "templates/cuda/matmul_mma_load.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
 
 namespace sinter::cuda {
 
@@ -58,7 +60,7 @@ __device__ __forceinline__ void loadTokens(u32 (&b)[C.tokenTiles][2], u32 block,
 
 /// x * w for a pair of activations, rounded to bfloat16; adds the squares of x.
 __device__ __forceinline__ u32 scaleAndSquare(u32 x, float w0, float w1, float &squares) {
-  squares += lowBf16(x) * lowBf16(x) + highBf16(x) * highBf16(x);
+  squares += squaresOf(x);
   return toBf16Pair(lowBf16(x) * w0, highBf16(x) * w1);
 }
 
@@ -80,7 +82,7 @@ __device__ __forceinline__ void squareTokens(const u32 (&b)[C.tokenTiles][2], fl
   for (int t = 0; t < C.tokenTiles; ++t)
 #pragma unroll
     for (u32 x : b[t])
-      squares[t] += lowBf16(x) * lowBf16(x) + highBf16(x) * highBf16(x);
+      squares[t] += squaresOf(x);
 }
 
 /// Adds this warp's share of a stage.

@@ -3,7 +3,13 @@
 // them applies the norm's factor, bias, SwiGLU or residual, and stores. An 8 x 8 of bfloat16 is transposed between the
 // lanes for that, so that a lane has neighbouring outputs of one token.
 #pragma once
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matmul_mma_consume.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -23,9 +29,7 @@ __device__ __forceinline__ void publishSums(MatmulMmaSums<C> &own, char *shared,
         reinterpret_cast<float *>(shared + C.squaresAt()) + warp.split * C.tileTokens() + warp.token * C.tokenTiles * 8;
 #pragma unroll
     for (int t = 0; t < C.tokenTiles; ++t) {
-      float sum = own.squares[t];
-      sum += __shfl_xor_sync(~0u, sum, 1);
-      sum += __shfl_xor_sync(~0u, sum, 2);
+      float sum = sumOverQuad(own.squares[t]);
       if (warp.row == 0 && lane % 4 == 0)
         to[t * 8 + lane / 4] = sum;
     }
@@ -58,7 +62,7 @@ __device__ __forceinline__ void applyFactors(MatmulMmaSums<C> &own, const char *
 #pragma unroll
       for (int split = 0; split < C.warpSplits; ++split)
         sum += squares[split * C.tileTokens() + token];
-      float factor = rsqrtf(sum / C.k + C.eps);
+      float factor = normFactor(sum, C.k, C.eps);
 #pragma unroll
       for (int r = 0; r < C.rowTiles; ++r) {
         own.sums[r][t][odd] *= factor;
@@ -90,11 +94,9 @@ __device__ __forceinline__ void storeEight(void *y, int token, int column, int c
   }
 }
 
-__device__ __forceinline__ float silu(float v) { return v / (1 + __expf(-v)); }
-
 /// The 16 rows `r` of the warp's tile.
 template <MatmulMmaConfig C>
-__device__ __forceinline__ void storeRows(const MatmulMmaSums<C> &own, const MatmulMmaArgs &args, int r, int rowTile,
+__device__ __forceinline__ void storeRows(const MatmulMmaSums<C> &own, const MatmulArgs &args, int r, int rowTile,
                                           int token, int count) {
   constexpr bool adds = C.epilogue == Epilogue::Residual;
   constexpr int outputs = C.gated() ? 8 : tileRows;
@@ -108,7 +110,7 @@ __device__ __forceinline__ void storeRows(const MatmulMmaSums<C> &own, const Mat
       for (int half = 0; half < 2; ++half)
         if (token + t * 8 + g < count && column + half * 8 < C.n)
           residual[t][half] = loadL2(reinterpret_cast<const u32 *>(
-              args.residual + (long long)(token + t * 8 + g) * C.n + column + half * 8 + j));
+              static_cast<const u16 *>(args.residual) + (long long)(token + t * 8 + g) * C.n + column + half * 8 + j));
   float bias = 0, secondBias = 0; // of rows g and g + 8
   if constexpr (C.bias) {
     bias = column + g < C.n ? args.bias[column + g] : 0;
@@ -130,7 +132,7 @@ __device__ __forceinline__ void storeRows(const MatmulMmaSums<C> &own, const Mat
 
 /// Ends a tile; all threads of the block.
 template <MatmulMmaConfig C>
-__device__ __forceinline__ void finishTile(MatmulMmaSums<C> &own, const MatmulMmaArgs &args, char *shared,
+__device__ __forceinline__ void finishTile(MatmulMmaSums<C> &own, const MatmulArgs &args, char *shared,
                                            MatmulMmaWarp warp, const MatmulMmaCursor &at, int count) {
   if constexpr (C.warpSplits > 1 || C.norm) {
     // The next tile's sums come after the barrier of its first stage, which the first warp reaches when it is done

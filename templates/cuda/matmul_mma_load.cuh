@@ -2,27 +2,12 @@
 // The order in which a block of the portable matmul goes through its tiles, and the copies that fill a stage of its
 // ring: weights as they lie in memory, activations in the same atoms of 8 rows x 64 columns.
 #pragma once
+#include "templates/cuda/layout.h"
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matmul_mma_config.h"
-#include "templates/cuda/row_count.cuh"
+#include "templates/cuda/ptx/copy.cuh"
 
 namespace sinter::cuda {
-
-/// Of all rows: what the arguments of a launch come to.
-struct MatmulMmaArgs {
-  const char *weight;
-  const u16 *x;
-  void *y;
-  const float *normWeight, *bias, *upBias;
-  const u16 *residual;
-};
-
-template <int N>
-__device__ __forceinline__ MatmulMmaArgs matmulMmaArgs(const rt::CudaArgs<N> &args) {
-  static_assert(N >= 7);
-  return {args.template get<const char>(0),  args.template get<const u16>(1),   args.template get<void>(2),
-          args.template get<const float>(3), args.template get<const float>(4), args.template get<const float>(5),
-          args.template get<const u16>(6)};
-}
 
 /// A place in the sequence of stages that a block loads and, later, consumes.
 struct MatmulMmaCursor {
@@ -78,7 +63,7 @@ __device__ __forceinline__ void nextStep(MatmulMmaCursor &at, int tokenTiles) {
 /// Asks for the weights of a stage: [tile of 16 rows][block][2 KiB]. What lies past the matrix is left as it is: no
 /// output depends on it.
 template <MatmulMmaConfig C>
-__device__ __forceinline__ void loadWeights(u32 stage, const MatmulMmaArgs &args, const MatmulMmaCursor &at) {
+__device__ __forceinline__ void loadWeights(u32 stage, const MatmulArgs &args, const MatmulMmaCursor &at) {
   constexpr int tilePieces = C.stageBlocks * blockBytes / 16, pieces = C.tileRowTiles() * tilePieces;
   int firstTile = at.weightTile * C.tileRowTiles(), firstBlock = at.step * C.stageBlocks;
 #pragma unroll
@@ -94,7 +79,7 @@ __device__ __forceinline__ void loadWeights(u32 stage, const MatmulMmaArgs &args
 /// Asks for the activations of a stage, [block][token][64] with the 16-byte pieces of a token's 64 swizzled, and for
 /// the norm's weight. Rows from `count` on and columns past k become zeros.
 template <MatmulMmaConfig C>
-__device__ __forceinline__ void loadActivations(u32 stage, const MatmulMmaArgs &args, const MatmulMmaCursor &at,
+__device__ __forceinline__ void loadActivations(u32 stage, const MatmulArgs &args, const MatmulMmaCursor &at,
                                                 int count) {
   constexpr int rowPieces = C.stageBlocks * 8, pieces = C.tileTokens() * rowPieces;
   u32 target = stage + C.stageWeights();

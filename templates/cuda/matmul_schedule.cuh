@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who multiplies what. Clusters ("workers") take tiles in turn; the CTAs of a cluster share the columns of its tile.
 #pragma once
+#include "templates/cuda/layout.h"
 #include "templates/cuda/matmul_config.h"
-#include "templates/cuda/row_count.cuh"
+#include "templates/cuda/ptx/types.cuh"
+#include "templates/cuda/shares.cuh"
 
 namespace sinter::cuda {
 
@@ -40,16 +42,10 @@ struct MatmulTiles {
   }
 };
 
-/// The blocks [first, first + count) that a CTA has of its tiles.
-struct MatmulSlice {
-  int first, count;
-};
-
+/// The blocks that a CTA has of its tiles.
 template <MatmulConfig C>
-__device__ __forceinline__ MatmulSlice matmulSliceOf(u32 rank) {
-  constexpr int each = C.blocks() / C.split, more = C.blocks() % C.split;
-  int r = int(rank);
-  return {r * each + (r < more ? r : more), each + (r < more)};
+__device__ __forceinline__ Share matmulSliceOf(u32 rank) {
+  return shareOf<C.blocks(), C.split>(int(rank));
 }
 
 /// How many rows of x a tile has is chosen so that the last round of tiles is as full as can be; smaller ones read more

@@ -3,8 +3,13 @@
 // then every warpgroup adds up and finishes a few pieces of the tile, always in the order of the columns: the same
 // input gives the same bits.
 #pragma once
+#include "templates/cuda/math.cuh"
 #include "templates/cuda/matmul_epilogue.cuh"
 #include "templates/cuda/matmul_schedule.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/cluster.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 
 namespace sinter::cuda {
 
@@ -46,8 +51,7 @@ struct MatmulSplit {
     namedBarrier(3, C.consumers);
 #pragma unroll
     for (int i = 0; i < groups; ++i)
-      storeShared(addressOf(half, i), U32x4{__float_as_uint(d[i][0]), __float_as_uint(d[i][1]),
-                                            __float_as_uint(d[i][2]), __float_as_uint(d[i][3])});
+      storeShared(addressOf(half, i), toWords(d[i][0], d[i][1], d[i][2], d[i][3]));
   }
 
   /// A piece's sums over the cluster.

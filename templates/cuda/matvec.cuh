@@ -10,8 +10,15 @@
 //   0 weight, 1 x bf16[tokens, k], 2 y[tokens, n], 3 norm weight f32[k] if normWeight, 4 bias f32[n] (SwiGLU: the
 //   gate's), 5 the up projection's bias f32[n], 6 residual[tokens, n]
 #pragma once
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matvec_consume.cuh"
 #include "templates/cuda/matvec_finish.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/cluster.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ring.cuh"
+#include "templates/cuda/shares.cuh"
 
 namespace sinter::cuda {
 
@@ -20,7 +27,7 @@ namespace sinter::cuda {
 template <MatvecConfig C>
 __device__ void matvecLoad(MatvecWriter<C> &writer, const void *weight, MatvecRange range) {
   constexpr MatvecPlan P = planOf(C);
-  MatvecSlice slice = sliceOf<C>(range.rank);
+  Share slice = sliceOf<C>(range.rank);
   u64 policy = evictFirstPolicy();
   const char *tile = static_cast<const char *>(weight) + (u64(range.begin) * C.blocks() + slice.first) * blockBytes;
   for (int t = range.begin; t < range.end; ++t, tile += C.blocks() * blockBytes)
@@ -50,7 +57,7 @@ __device__ void matvec(const rt::CudaStep &, const rt::CudaArgs<N> &pointers) {
   static_assert(valid(C));
   extern __shared__ __align__(128) char shared[];
   u32 base = sharedAddress(shared);
-  MatvecArgs args(pointers);
+  MatmulArgs args(pointers);
   MatvecRing<C> ring{base, base + planOf(C).barriers};
   SumBarriers<C> sums{ring.barriers + 2 * C.slots * 8};
   initBarriers<C>(ring, sums);

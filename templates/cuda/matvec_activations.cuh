@@ -5,14 +5,21 @@
 // A warp consumes the same blocks of every tile, so it fetches and scales their columns itself and waits for no other
 // warp; and it begins with the first columns while the last are on their way.
 #pragma once
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/layout.h"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matvec_work.cuh"
+#include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/shares.cuh"
 
 namespace sinter::cuda {
 
 /// One of the blocks that are this warp's, in the order in which it consumes them: of the slice; -1: the slice is
 /// shorter.
 template <MatvecConfig C>
-__device__ __forceinline__ int ownBlock(MatvecSlice slice, int item) {
+__device__ __forceinline__ int ownBlock(Share slice, int item) {
   constexpr MatvecPlan P = planOf(C);
   int first = item / P.warpBlocks * P.chunkBlocks;
   int block = item % P.warpBlocks * C.warps + int(threadIdx.x / 32);
@@ -29,7 +36,7 @@ __device__ __forceinline__ u32 normAddress(u32 shared, int piece, int half) {
 /// Puts the norm's weight for this warp's blocks into shared memory. Before the wait for earlier kernels. Not by
 /// asynchronous copies: with those, an operation takes 2.5 us longer.
 template <MatvecConfig C>
-__device__ __forceinline__ void stageNorm(u32 shared, const MatvecArgs &args, MatvecSlice slice) {
+__device__ __forceinline__ void stageNorm(u32 shared, const MatmulArgs &args, Share slice) {
   constexpr MatvecPlan P = planOf(C);
   int quad = int(threadIdx.x % 16);
 #pragma unroll 4
@@ -38,7 +45,7 @@ __device__ __forceinline__ void stageNorm(u32 shared, const MatvecArgs &args, Ma
       int column = (slice.first + block) * blockColumns + quad * 4;
       bool inside = column < C.k;
       storeShared(normAddress<C>(shared, block * 8 + quad / 2, quad % 2),
-                  inside ? loadConstant(args.normWeight + column) : U32x4{});
+                  inside ? loadConstantX4(args.normWeight + column) : U32x4{});
     }
 }
 
@@ -50,11 +57,6 @@ __device__ __forceinline__ u32 activationAddress(u32 shared, int token, int piec
   return shared + P.activations + token * P.activationStride + (piece ^ token % 8) * 16;
 }
 
-__device__ __forceinline__ float squaresOf(u32 pair) {
-  float low = lowBf16(pair), high = highBf16(pair);
-  return low * low + high * high;
-}
-
 /// The activations of a warp: pieces of 16 bytes, spread over its lanes as [blocks at once][token][8 pieces].
 template <MatvecConfig C>
 struct WarpActivations {
@@ -62,7 +64,7 @@ struct WarpActivations {
   static constexpr int pieces = atOnce * C.tokens * 8, rounds = ceilDiv(pieces, 32);
 
   u32 shared;
-  MatvecSlice slice;
+  Share slice;
   float squares[rounds] = {}; ///< of this lane's pieces of a round, all of one token
 
   __device__ __forceinline__ static int token(int round) { return (round * 32 + int(threadIdx.x % 32)) / 8 % C.tokens; }
@@ -167,14 +169,14 @@ private:
 
 /// The sums of squares of activations that nothing was applied to, by the warps that finish: while others consume.
 template <MatvecConfig C>
-__device__ void sumSquares(char *shared, MatvecSlice slice) {
+__device__ void sumSquares(char *shared, Share slice) {
   constexpr int parts = planOf(C).squareParts;
   int thread = int(threadIdx.x) - C.consumers();
   for (int token = thread / 32 / parts; token < C.tokens; token += C.finishWarps / parts) {
     float sum = 0;
     for (int piece = thread % (parts * 32); piece < slice.count * 8; piece += parts * 32) {
       U32x4 x = loadShared(activationAddress<C>(sharedAddress(shared), token, piece));
-      sum += squaresOf(x.x) + squaresOf(x.y) + squaresOf(x.z) + squaresOf(x.w);
+      sum += squaresOf(x);
     }
 #pragma unroll
     for (int offset = 1; offset < 32; offset *= 2)
@@ -197,7 +199,7 @@ __device__ __forceinline__ float sliceSquares(const char *shared, int token) {
 
 /// The factor of RMSNorm for a token, once every CTA of the cluster has sent its squares.
 template <MatvecConfig C>
-__device__ __forceinline__ float normFactor(const char *shared, int token) {
+__device__ __forceinline__ float tokenFactor(const char *shared, int token) {
   constexpr MatvecPlan P = planOf(C);
   float sum = 0;
   if constexpr (C.split == 1)
@@ -205,7 +207,7 @@ __device__ __forceinline__ float normFactor(const char *shared, int token) {
   else
     for (int rank = 0; rank < C.split; ++rank)
       sum += reinterpret_cast<const float *>(shared + P.peerSquares)[rank * C.tokens + token];
-  return rsqrtf(sum / C.k + C.eps);
+  return normFactor(sum, C.k, C.eps);
 }
 
 } // namespace sinter::cuda

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The consuming half of a matvec: weights from the ring, activations from shared memory, tensor cores.
 #pragma once
+#include "templates/cuda/layout.h"
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matvec_epilogue.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/matrix.cuh"
+#include "templates/cuda/ring.cuh"
+#include "templates/cuda/shares.cuh"
 
 namespace sinter::cuda {
 
@@ -104,11 +111,11 @@ __device__ __forceinline__ void consumeChunk(TileSums<C> &sums, const MatvecLane
 /// The tiles of `range`, chunk after chunk. Activations are made ready in the course of the first. Waits for earlier
 /// kernels.
 template <MatvecConfig C>
-__device__ void matvecConsume(MatvecReader<C> reader, const MatvecArgs &args, char *shared, SumBarriers<C> barriers,
+__device__ void matvecConsume(MatvecReader<C> reader, const MatmulArgs &args, char *shared, SumBarriers<C> barriers,
                               MatvecRange range) {
   constexpr MatvecPlan P = planOf(C);
   u32 base = sharedAddress(shared);
-  MatvecSlice slice = sliceOf<C>(range.rank);
+  Share slice = sliceOf<C>(range.rank);
   if constexpr (C.normWeight)
     stageNorm<C>(base, args, slice);
   MatvecLane<C> lane(base);

@@ -4,7 +4,12 @@
 // cluster of s finishes rows [r, r + 1) * 8 / s of both halves of each tile, so that gate and up of one output stay
 // together.
 #pragma once
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matvec_activations.cuh"
+#include "templates/cuda/ptx/cluster.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 
 namespace sinter::cuda {
 
@@ -155,7 +160,7 @@ __device__ __forceinline__ float wholeSum(const char *shared, int buffer, Matvec
 }
 
 template <MatvecConfig C>
-__device__ __forceinline__ float loadResidual(const MatvecArgs &args, long at) {
+__device__ __forceinline__ float loadResidual(const MatmulArgs &args, long at) {
   if constexpr (C.out == Out::F32)
     return loadL2(static_cast<const float *>(args.residual) + at);
   else
@@ -168,12 +173,12 @@ struct MatvecAddends {
 };
 
 template <MatvecConfig C>
-__device__ __forceinline__ MatvecAddends loadAddends(const MatvecArgs &args, int column, long at) {
+__device__ __forceinline__ MatvecAddends loadAddends(const MatmulArgs &args, int column, long at) {
   MatvecAddends a;
   if constexpr (C.bias)
-    a.bias = loadConstantFloat(args.bias + column);
+    a.bias = loadConstant(args.bias + column);
   if constexpr (C.bias && C.epilogue == Epilogue::SwiGlu)
-    a.other = loadConstantFloat(args.upBias + column);
+    a.other = loadConstant(args.upBias + column);
   if constexpr (C.epilogue == Epilogue::Residual)
     a.other = loadResidual<C>(args, at);
   return a;
@@ -181,12 +186,12 @@ __device__ __forceinline__ MatvecAddends loadAddends(const MatvecArgs &args, int
 
 /// Finishes one output: sum, factor of the norm, epilogue, store.
 template <MatvecConfig C>
-__device__ __forceinline__ void finishOutput(const char *shared, const MatvecArgs &args, int buffer, MatvecEntry entry,
+__device__ __forceinline__ void finishOutput(const char *shared, const MatmulArgs &args, int buffer, MatvecEntry entry,
                                              long at, float factor, MatvecAddends addends) {
   float v = wholeSum<C>(shared, buffer, entry, entry.output) * factor + addends.bias;
   if constexpr (C.epilogue == Epilogue::SwiGlu) {
     float up = wholeSum<C>(shared, buffer, entry, entry.output + 8 / C.split) * factor + addends.other;
-    v = v / (1 + __expf(-v)) * up;
+    v = silu(v) * up;
   }
   if constexpr (C.epilogue == Epilogue::Residual)
     v += addends.other;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last part of a matvec: a few warps turn each tile's partial sums into outputs while the others go on.
 #pragma once
+#include "templates/cuda/matmul_args.cuh"
 #include "templates/cuda/matvec_epilogue.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ring.cuh"
 
 namespace sinter::cuda {
 
@@ -14,7 +17,7 @@ struct FinishGroup {
   MatvecAddends addends[count];
 
   /// Finds them, and asks for what is added to them ahead of their sums.
-  __device__ __forceinline__ FinishGroup(const MatvecArgs &args, int first, int tiles, u32 rank) {
+  __device__ __forceinline__ FinishGroup(const MatmulArgs &args, int first, int tiles, u32 rank) {
 #pragma unroll
     for (int i = 0; i < count; ++i) {
       entry[i] = entryOf<C>(i * C.finishers() + finisher<C>());
@@ -25,7 +28,7 @@ struct FinishGroup {
     }
   }
 
-  __device__ __forceinline__ void finish(const char *shared, const MatvecArgs &args, int buffer,
+  __device__ __forceinline__ void finish(const char *shared, const MatmulArgs &args, int buffer,
                                          const float (&factor)[count]) const {
 #pragma unroll
     for (int i = 0; i < count; ++i)
@@ -40,7 +43,7 @@ __device__ __forceinline__ void normFactors(const char *shared, const FinishGrou
                                             float (&factor)[FinishGroup<C>::count]) {
 #pragma unroll
   for (int i = 0; i < FinishGroup<C>::count; ++i)
-    factor[i] = C.norm && group.entry[i].token < C.tokens ? normFactor<C>(shared, group.entry[i].token) : 1.0f;
+    factor[i] = C.norm && group.entry[i].token < C.tokens ? tokenFactor<C>(shared, group.entry[i].token) : 1.0f;
 }
 
 /// Lets the consumers have a buffer of partial sums again.
@@ -83,7 +86,7 @@ __device__ __forceinline__ void exchangeSums(char *shared, SumBarriers<C> &barri
 
 /// Finishes the tiles of `range`. Residual and y are touched here: earlier kernels have to be complete.
 template <MatvecConfig C>
-__device__ void matvecFinish(const MatvecArgs &args, char *shared, SumBarriers<C> barriers, MatvecRange range) {
+__device__ void matvecFinish(const MatmulArgs &args, char *shared, SumBarriers<C> barriers, MatvecRange range) {
   constexpr MatvecPlan P = planOf(C);
   float factor[P.threadEntries];
   RingPlace<2> peers{};

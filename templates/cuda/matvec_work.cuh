@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the two halves of a matvec share: its arguments, its ring, and which blocks of which tiles a CTA has.
 #pragma once
-#include "runtime/abi/CudaStep.h"
 #include "templates/cuda/matvec_config.h"
+#include "templates/cuda/ptx/barrier.cuh"
 #include "templates/cuda/ring.cuh"
+#include "templates/cuda/shares.cuh"
 
 namespace sinter::cuda {
-
-/// Rows of x, residual and y follow each other without gaps.
-struct MatvecArgs {
-  const void *weight;      ///< packed
-  const u16 *x;            ///< bf16[tokens, k]
-  void *y;                 ///< [tokens, n]
-  const float *normWeight; ///< [k], or null
-  const float *bias;       ///< [n], or null
-  const float *upBias;     ///< [n], or null
-  const void *residual;    ///< [tokens, n], or null
-
-  template <int N>
-  __device__ explicit MatvecArgs(const rt::CudaArgs<N> &args)
-      : weight(args.pointers[0]), x(static_cast<const u16 *>(args.pointers[1])), y(args.pointers[2]),
-        normWeight(static_cast<const float *>(args.pointers[3])), bias(static_cast<const float *>(args.pointers[4])),
-        upBias(static_cast<const float *>(args.pointers[5])), residual(args.pointers[6]) {}
-};
 
 template <MatvecConfig C>
 using MatvecRing = Ring<C.slots, planOf(C).chunkBlocks * blockBytes>;
@@ -69,20 +53,14 @@ __device__ __forceinline__ MatvecRange rangeOf(int cluster, u32 rank) {
 }
 
 /// The blocks of a tile that a CTA has.
-struct MatvecSlice {
-  int first, count;
-};
-
 template <MatvecConfig C>
-__device__ __forceinline__ MatvecSlice sliceOf(u32 rank) {
-  constexpr int each = C.blocks() / C.split, more = C.blocks() % C.split;
-  int r = int(rank);
-  return {r * each + (r < more ? r : more), each + (r < more)};
+__device__ __forceinline__ Share sliceOf(u32 rank) {
+  return shareOf<C.blocks(), C.split>(int(rank));
 }
 
 /// Blocks of the chunk that starts `at` blocks into the slice. A shorter slice's last chunk may be empty.
 template <MatvecConfig C>
-__device__ __forceinline__ int chunkBlocks(MatvecSlice slice, int at) {
+__device__ __forceinline__ int chunkBlocks(Share slice, int at) {
   constexpr int most = planOf(C).chunkBlocks;
   return slice.count - at < most ? slice.count - at : most;
 }

@@ -2,22 +2,21 @@
 // RMSNorm of rows, one block a row at a time, the row in registers.
 // Arguments: 0 x, 1 weight (null when it is folded into what reads y), 2 y.
 #pragma once
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
 #include "templates/cuda/norm_config.h"
-#include "templates/cuda/row_count.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/step_counts.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
-
-__device__ __forceinline__ float squaresOf(u32 pair) {
-  return lowBf16(pair) * lowBf16(pair) + highBf16(pair) * highBf16(pair);
-}
 
 /// The sum over the block of one float a thread, for every thread, in a fixed order. `sums`: 32 floats; the caller
 /// keeps two calls apart by alternating between two of them.
 template <int Threads>
 __device__ __forceinline__ float sumOverBlock(float v, float *sums) {
-#pragma unroll
-  for (int offset = 16; offset; offset /= 2)
-    v += __shfl_xor_sync(~0u, v, offset);
+  v = sumOverLanes(v);
   if constexpr (Threads == 32)
     return v;
   if (threadIdx.x % 32 == 0)
@@ -44,17 +43,17 @@ __device__ __forceinline__ void normRow(const u16 *x, const float *weight, u16 *
   for (int i = 0; i < count; ++i) {
     int piece = i * C.threads() + int(threadIdx.x);
     row[i] = piece < C.pieces() ? loadL2x4(x + piece * 8) : U32x4{};
-    squares += squaresOf(row[i].x) + squaresOf(row[i].y) + squaresOf(row[i].z) + squaresOf(row[i].w);
+    squares += squaresOf(row[i]);
   }
-  float factor = rsqrtf(sumOverBlock<C.threads()>(squares, sums) / C.hidden + C.eps);
+  float factor = normFactor(sumOverBlock<C.threads()>(squares, sums), C.hidden, C.eps);
 #pragma unroll
   for (int i = 0; i < count; ++i)
     if (int piece = i * C.threads() + int(threadIdx.x); piece < C.pieces()) {
       u32 one = __float_as_uint(1.0f);
       U32x4 a{one, one, one, one}, b = a;
       if constexpr (C.weighted) {
-        a = loadConstant(weight + piece * 8);
-        b = loadConstant(weight + piece * 8 + 4);
+        a = loadConstantX4(weight + piece * 8);
+        b = loadConstantX4(weight + piece * 8 + 4);
       }
       storeGlobal(y + piece * 8, {normPair(row[i].x, factor, a.x, a.y), normPair(row[i].y, factor, a.z, a.w),
                                   normPair(row[i].z, factor, b.x, b.y), normPair(row[i].w, factor, b.z, b.w)});

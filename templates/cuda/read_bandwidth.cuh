@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast this chip reads its memory: everything in a range once, in loads of 16 bytes. What bench measures other
-// kernels against; no part of a step. The runtime finds it by its name, which has "read_bandwidth" in
-// it, and launches one block on every multiprocessor.
+// kernels against; no part of a step. The runtime finds it by its name, which has "read_bandwidth" in it,
+// and launches one block on every multiprocessor.
 // Arguments: 0 begin and 1 end of the range, 16-byte aligned; 2 a word of scratch.
 #pragma once
 #include "runtime/abi/CudaStep.h"
-#include "templates/cuda/ptx.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 #include "templates/cuda/read_bandwidth_config.h"
 
 namespace sinter::cuda {
-
-__device__ __forceinline__ U32x4 loadOnce(const U32x4 *p) {
-  U32x4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(p));
-  return v;
-}
 
 template <ReadBandwidthConfig C, int N>
 __device__ void readBandwidth(const rt::CudaStep &, const rt::CudaArgs<N> &args) {
@@ -29,7 +21,7 @@ __device__ void readBandwidth(const rt::CudaStep &, const rt::CudaArgs<N> &args)
     U32x4 v[batch];
 #pragma unroll
     for (int j = 0; j < batch; ++j)
-      v[j] = p + j * stride < end ? loadOnce(p + j * stride) : U32x4{};
+      v[j] = p + j * stride < end ? loadOnceX4(p + j * stride) : U32x4{};
 #pragma unroll
     for (int j = 0; j < batch; ++j)
       sum ^= v[j].x ^ v[j].y ^ v[j].z ^ v[j].w;

@@ -3,7 +3,8 @@
 // keep their place in a small state of their own, so the ring outlives the work that goes through it: a kernel is one
 // piece of work, a persistent kernel many.
 #pragma once
-#include "templates/cuda/ptx.cuh"
+#include "templates/cuda/ptx/barrier.cuh"
+#include "templates/cuda/ptx/copy.cuh"
 
 namespace sinter::cuda {
 

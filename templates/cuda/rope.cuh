@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rotary embedding of two neighbouring pairs of a head: columns c, c + 1 and their partners half a head further on.
 #pragma once
-#include "templates/cuda/ptx.cuh"
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 
 namespace sinter::cuda {
 
@@ -15,7 +16,7 @@ struct RopeFactors {
 };
 
 __device__ __forceinline__ FloatPair constantPair(const float *p) {
-  U32x2 v = loadConstant2(p);
+  U32x2 v = loadConstantX2(p);
   return {__uint_as_float(v.x), __uint_as_float(v.y)};
 }
 
@@ -28,10 +29,6 @@ __device__ __forceinline__ RopeFactors ropeFactors(const float *angles, const fl
   f.weight = weight ? constantPair(weight + column) : FloatPair{1, 1};
   f.partnerWeight = weight ? constantPair(weight + HeadDim / 2 + column) : FloatPair{1, 1};
   return f;
-}
-
-__device__ __forceinline__ float squaresOfPair(u32 pair) {
-  return lowBf16(pair) * lowBf16(pair) + highBf16(pair) * highBf16(pair);
 }
 
 /// Norms and ropes columns c, c + 1 (`x`) and their partners (`y`); `scale`: the factor of the head's RMSNorm.

@@ -2,9 +2,15 @@
 // Rotary embedding of a step's queries and keys, and the append of keys and values to the paged cache.
 // Arguments: 0 qkv, 1 rope table, 2 norm weight of q, 3 of k, 4 pool, 5 q out.
 #pragma once
-#include "runtime/abi/CudaStep.h"
+#include "templates/cuda/bf16.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/ring.cuh"
 #include "templates/cuda/rope.cuh"
 #include "templates/cuda/rope_append_config.h"
+#include "templates/cuda/step_counts.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -13,18 +19,11 @@ struct HeadPart {
   U32x4 first, second;
 };
 
-__device__ __forceinline__ float squaresOf(const U32x4 &v) {
-  return squaresOfPair(v.x) + squaresOfPair(v.y) + squaresOfPair(v.z) + squaresOfPair(v.w);
-}
-
 /// The factor of RMSNorm for a head that rowLanes() neighbouring lanes hold.
 template <RopeAppendConfig C>
 __device__ __forceinline__ float headScale(const HeadPart &x) {
-  float squares = squaresOf(x.first) + squaresOf(x.second);
-#pragma unroll
-  for (int offset = C.rowLanes() / 2; offset; offset /= 2)
-    squares += __shfl_xor_sync(~0u, squares, offset);
-  return rsqrtf(squares / C.headDim + C.eps);
+  float squares = sumOverLanes<C.rowLanes()>(squaresOf(x.first) + squaresOf(x.second));
+  return normFactor(squares, C.headDim, C.eps);
 }
 
 /// A thread's columns of a position's angles, two at a time; weights 1.
@@ -96,7 +95,7 @@ __device__ void ropeAppend(const rt::CudaStep &step, const rt::CudaArgs<N> &args
   static_assert(C.valid());
   launchDependents();
   waitForPrerequisites();
-  int items = loadL2(step.counts + rt::CudaStep::Tokens) * C.chunks();
+  int items = rowCount(step) * C.chunks();
   int lane = int(threadIdx.x) % C.rowLanes(), column = lane * 8;
   constexpr int perBlock = C.threads() / C.rowLanes();
   // Whole blocks stay in the loop together, for the shuffles.

@@ -4,9 +4,11 @@
 // negative temperature are not wanted, and get -1, as those whose logits are not finite. Biases and penalties are
 // written to the logits in place. Arguments: 0 logits, 1 workspace, 2 counters.
 #pragma once
-#include "templates/cuda/row_count.cuh"
+#include "templates/cuda/ptx/launch.cuh"
+#include "templates/cuda/ptx/types.cuh"
 #include "templates/cuda/sample_draw.cuh"
 #include "templates/cuda/sample_scan.cuh"
+#include "templates/cuda/step_counts.cuh"
 
 namespace sinter::cuda {
 

@@ -3,7 +3,9 @@
 // sorting. All on integers, so that the order of sums does not matter. Called by all threads; each starts and ends with
 // a barrier where it uses shared memory.
 #pragma once
+#include "templates/cuda/ptx/types.cuh"
 #include "templates/cuda/sample_row.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -31,12 +33,7 @@ struct SamplePrefix {
 template <SampleConfig C>
 __device__ __forceinline__ SamplePrefix blockPrefix(u64 v, u64 *exchange) {
   int lane = int(threadIdx.x % 32), warp = int(threadIdx.x / 32);
-  u64 inclusive = v;
-#pragma unroll
-  for (int offset = 1; offset < 32; offset *= 2) {
-    u64 other = __shfl_up_sync(~0u, inclusive, offset);
-    inclusive += lane >= offset ? other : 0;
-  }
+  u64 inclusive = prefixSum(v, lane);
   __syncthreads();
   if (lane == 31)
     exchange[warp] = inclusive;

@@ -4,7 +4,10 @@
 // The sums are not the host's bit by bit: likelihoods are float32, added up exactly. A token differs from the host's
 // where the random number, or top-p's mass, falls within about 1e-6 of a border between two tokens.
 #pragma once
+#include "runtime/abi/CudaStep.h"
+#include "templates/cuda/ptx/memory.cuh"
 #include "templates/cuda/sample_select.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -29,9 +32,7 @@ __device__ __forceinline__ u64 weighChunks(const SampleSpace &space, const Sampl
     eachCandidate<C>(
         space, row, 0, limit, [&](float logit, int, u32) { own += row.likelihood(logit); },
         [&](int group) {
-#pragma unroll
-          for (int offset = 16; offset; offset /= 2)
-            own += __shfl_xor_sync(~0u, own, offset);
+          own = sumOverLanes(own);
           if (threadIdx.x % 32 == 0)
             atomicAdd(space.list + group / chunkGroups, row.fixed(own));
           own = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A row of logits as sampling sees it: keys that sort as logits do, likelihoods as integers, and its random number.
 #pragma once
-#include "runtime/abi/CudaStep.h"
-#include "templates/cuda/ptx.cuh"
+#include "templates/cuda/math.cuh"
+#include "templates/cuda/ptx/memory.cuh"
 #include "templates/cuda/sample_config.h"
 
 namespace sinter::cuda {
@@ -51,7 +51,7 @@ template <SampleConfig C>
 __device__ __forceinline__ void loadHalf(float (&v)[4], const float *row, int group, int half, int lane) {
   int id = group * sampleGroup + half * (sampleGroup / 2) + lane * 4;
   if constexpr (C.vocab % 4 == 0) {
-    U32x4 four = {0xff800000u, 0xff800000u, 0xff800000u, 0xff800000u};
+    U32x4 four = toWords(minusInfinity(), minusInfinity(), minusInfinity(), minusInfinity());
     if (id < C.vocab)
       four = loadL2x4(row + id);
     v[0] = __uint_as_float(four.x), v[1] = __uint_as_float(four.y);
@@ -59,7 +59,7 @@ __device__ __forceinline__ void loadHalf(float (&v)[4], const float *row, int gr
   } else {
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      v[i] = id + i < C.vocab ? loadL2(row + id + i) : __uint_as_float(0xff800000u);
+      v[i] = id + i < C.vocab ? loadL2(row + id + i) : minusInfinity();
   }
 }
 /// The id of element `i` of them.

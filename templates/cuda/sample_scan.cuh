@@ -2,7 +2,10 @@
 // The one pass over a whole row of logits that every choice needs: the row's edits, the largest logit, and for draws
 // the largest and the mass of every group. Several blocks may share a row; the last to end has all of it.
 #pragma once
+#include "runtime/abi/CudaStep.h"
+#include "templates/cuda/ptx/memory.cuh"
 #include "templates/cuda/sample_block.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -58,17 +61,13 @@ __device__ __forceinline__ void measureGroup(const float (&v)[2][4], float scale
 #pragma unroll
   for (int i = 1; i < 8; ++i)
     largest = fmaxf(largest, v[i / 4][i % 4]);
-#pragma unroll
-  for (int offset = 16; offset; offset /= 2)
-    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, offset));
+  largest = maxOverWarp(largest);
   sum = 0;
   if (keyOf(largest) > 0x007fffffu) // not -inf
 #pragma unroll
     for (int i = 0; i < 8; ++i)
       sum += expf((v[i / 4][i % 4] - largest) * scale);
-#pragma unroll
-  for (int offset = 16; offset; offset /= 2)
-    sum += __shfl_xor_sync(~0u, sum, offset);
+  sum = sumOverLanes(sum);
 }
 
 /// Groups [begin, end) of the row. Returns the largest logit's key and inverted id, to all threads; for draws, fills

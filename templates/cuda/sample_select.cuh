@@ -2,6 +2,7 @@
 // Finding candidates without sorting the vocabulary: those up to a bound, gathered and sorted; and, of however many,
 // the one with which a running count or mass reaches a target, by histograms that close in on it.
 #pragma once
+#include "templates/cuda/ptx/types.cuh"
 #include "templates/cuda/sample_block.cuh"
 
 namespace sinter::cuda {
