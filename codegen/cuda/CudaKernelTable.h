@@ -18,7 +18,7 @@ public:
                              int numArgs, int64_t rows) {
     ConfigPrinter fields;
     config.visit(fields);
-    if (!canRun(config))
+    if (!config.valid())
       return opError(op, llvm::formatv("no kernel '{0}' can have {1} {{{2}}", name, callee.config, fields.str()));
     auto [found, isNew] = kernelOf.try_emplace((callee.function + " " + fields.str()).str(), plan.kernels.size());
     if (isNew)
@@ -42,13 +42,6 @@ public:
   }
 
 private:
-  template <typename Config>
-  static bool canRun(const Config &config) {
-    if constexpr (requires { config.valid(); })
-      return config.valid();
-    else
-      return valid(config); // found beside the config
-  }
   uint64_t indexOf(const rt::CudaTensorMap &map);
 
   CudaLaunchPlan &plan;

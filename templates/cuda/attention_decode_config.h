@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What paged decode attention is specialised for, and where things lie in its shared memory and workspace.
+// What paged decode attention is specialised for, and where things lie in its shared memory and workspace. Plain C++20.
 #pragma once
+#include "templates/cuda/chip.h"
 #include "templates/cuda/layout.h"
 
 namespace sinter::cuda {
@@ -50,6 +51,8 @@ struct AttentionDecodeConfig {
   constexpr int lengthsAt() const { return startsAt() + (split > 1 ? 0 : (maxSequences + 1) * 4); }
   constexpr int peersAt() const { return ceilDiv(lengthsAt() + (split > 1 ? 0 : maxSequences * 4), 16) * 16; }
   constexpr int barriersAt() const { return peersAt() + (split > 1 ? split * ownHeads() * peerStride() * 4 : 0); }
+  /// A cluster's last barrier.
+  constexpr int gatheredAt() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
   constexpr int ownHeads() const { return ceilDiv(group(), split); } ///< that a CTA of a cluster merges
   constexpr int peerStride() const { return headDim + 4; }           ///< floats
 
@@ -60,17 +63,6 @@ struct AttentionDecodeConfig {
   constexpr int partials() const { return 2 * grid(); }
   constexpr long long workspaceSumsAt() const { return 4ll * partials() * group() * headDim; }
 
-  constexpr int threads() const { return warps * 32; }
-  constexpr int blocksPerSm() const { return perSm; }
-  constexpr int grid() const { return split > 1 ? maxSequences * kvHeads * split : sms * perSm; }
-  constexpr int cluster() const { return split; }
-  constexpr int gatheredAt() const {
-    return barriersAt() + (bulk ? warps * slots * 8 : 0);
-  } ///< a cluster's last barrier
-  constexpr int sharedBytes() const { return gatheredAt() + 8; }
-  constexpr long long workspaceBytes() const { return split > 1 ? 0 : workspaceSumsAt() + 8ll * partials() * group(); }
-  constexpr int counters() const { return split > 1 ? 0 : maxSequences * kvHeads * mergers(); }
-
   constexpr bool valid() const {
     bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;
     bool dim = headDim == 64 || headDim == 128;
@@ -79,6 +71,14 @@ struct AttentionDecodeConfig {
     bool clusters = split == 1 || (bulk && powerOfTwo && ownHeads() <= warps);
     return shape && dim && run && clusters && scale > 0 && maxSequences >= 1 && maxSequences <= 1024;
   }
+  constexpr int threads() const { return warps * 32; }
+  constexpr int blocksPerSm() const { return perSm; }
+  constexpr int grid() const { return split > 1 ? maxSequences * kvHeads * split : sms * perSm; }
+  constexpr int cluster() const { return split; }
+  constexpr int sharedBytes() const { return gatheredAt() + 8; }
+  constexpr long long workspaceBytes() const { return split > 1 ? 0 : workspaceSumsAt() + 8ll * partials() * group(); }
+  constexpr int counters() const { return split > 1 ? 0 : maxSequences * kvHeads * mergers(); }
+
   template <typename V>
   constexpr void visit(V &&v) const {
     v("heads", heads);
@@ -97,27 +97,26 @@ struct AttentionDecodeConfig {
   }
 };
 
-/// Fills in how a configuration runs where a multiprocessor has `sharedPerSm` bytes of shared memory (sm_90 and sm_100:
+/// Fills in how a configuration runs where a multiprocessor has `smShared` bytes of shared memory (sm_90 and sm_100:
 /// 233472, sm_80: 167936, sm_86, sm_89 and sm_120: 102400): two blocks, or one where two would have too short rings.
 ///
 /// CTAs of a cluster merge sooner than CTAs that meet in the workspace; so steps of few sequences have a cluster for
 /// every head, where those are enough to read memory at speed and run at once. More than 8 CTAs (`maxCluster`) have to
 /// be allowed: CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED.
-constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int sharedPerSm, int maxCluster = 8) {
+constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int smShared, int maxCluster = 8) {
   if (!c.split) {
     int pairs = c.maxSequences * c.kvHeads;
     bool sixteen = maxCluster >= 16 && pairs * 16 >= c.sms / 3 && pairs * 16 <= 2 * c.sms;
     bool eight = pairs * 8 >= c.sms / 3 && pairs * 8 <= c.sms;
     c.split = !c.bulk ? 1 : sixteen ? 16 : eight ? 8 : 1;
   }
-  constexpr int reserved = 1024; // that every block costs besides its own
   int most = 49152 / (c.warps * c.sliceBytes() / 2);
   for (int perSm = c.perSm ? c.perSm : 2; perSm >= 1; --perSm)
     for (int slots = c.slots ? c.slots : most; slots >= 2; --slots) {
       AttentionDecodeConfig t = c;
       t.perSm = perSm;
       t.slots = slots;
-      if (t.sharedBytes() <= sharedPerSm / perSm - reserved)
+      if (t.sharedBytes() <= smShared / perSm - sharedReserved)
         return t;
     }
   return c;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the prefill attention of sm_90a is specialised for, and where things lie in its shared memory. Plain C++20.
 #pragma once
+#include "templates/cuda/chip.h"
 #include "templates/cuda/layout.h"
 
 namespace sinter::cuda {
@@ -35,7 +36,7 @@ struct AttentionPrefillConfig {
 
   constexpr bool valid() const {
     return heads > 0 && kvHeads > 0 && heads % kvHeads == 0 && (headDim == 64 || headDim == 128) && sms > 0 &&
-           (keys == 64 || keys == 128) && stages >= 2 && sharedBytes() <= 232448;
+           (keys == 64 || keys == 128) && stages >= 2 && sharedBytes() <= sharedPerBlock;
   }
   constexpr int threads() const { return consumers() + 128; }
   constexpr int blocksPerSm() const { return 1; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What looking up tokens' embeddings is specialised for.
+// What looking up tokens' embeddings is specialised for. Plain C++20.
 #pragma once
 #include "templates/cuda/layout.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What gathering the rows that logits are wanted of is specialised for.
+// What gathering the rows that logits are wanted of is specialised for. Plain C++20.
 #pragma once
 #include "templates/cuda/layout.h"
 

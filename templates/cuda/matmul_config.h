@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the matmul of 17 rows and more is specialised for on sm_90a, and how its work is cut: all at compile time.
+// What the matmul of 17 rows and more is specialised for on sm_90a, and how its work is cut. Plain C++20.
 #pragma once
-#include "templates/cuda/matvec_config.h"
+#include "templates/cuda/chip.h"
+#include "templates/cuda/epilogue_config.h"
+#include "templates/cuda/layout.h"
 
 namespace sinter::cuda {
 
@@ -38,8 +40,8 @@ struct MatmulConfig {
   static constexpr int unitTokens = 32;   ///< rows of y that a warpgroup stages at once
   static constexpr int pieceTokens = 16;  ///< rows of y that a warpgroup of a split tile finishes at once
 
-  constexpr bool pair() const { return epilogue == Epilogue::SwiGlu; }
-  constexpr int packedRows() const { return pair() ? ceilDiv(n, 8) * tileRows : ceilDiv(n, tileRows) * tileRows; }
+  constexpr bool gated() const { return epilogue == Epilogue::SwiGlu; }
+  constexpr int packedRows() const { return gated() ? ceilDiv(n, 8) * tileRows : ceilDiv(n, tileRows) * tileRows; }
   constexpr int blocks() const { return blocksOf(k); }
   constexpr int rowTiles() const { return ceilDiv(packedRows(), tileWeights); }
   constexpr int maxTiles() const { return rowTiles() * ceilDiv(tokens, tileTokens); }
@@ -49,7 +51,7 @@ struct MatmulConfig {
     return split > 1 ? maxTiles() : adaptive ? sms : maxTiles() < most ? maxTiles() : most;
   }
 
-  constexpr int outRows() const { return pair() ? 32 : 64; } ///< columns of y of a warpgroup
+  constexpr int outRows() const { return gated() ? 32 : 64; } ///< columns of y of a warpgroup
   constexpr int weightBytes() const { return tileWeights * atomColumns * 2; }
   constexpr int activationBytes() const { return tileTokens * atomColumns * 2; }
   constexpr int stageBytes() const { return weightBytes() + activationBytes(); }
@@ -67,6 +69,14 @@ struct MatmulConfig {
   /// Pieces, of 64 rows of the weight and pieceTokens tokens, that a warpgroup of a split tile finishes.
   constexpr int ownPieces() const { return ceilDiv(2 * tileTokens / pieceTokens, 2 * split); }
 
+  constexpr bool valid() const {
+    bool shape = n > 0 && n % 8 == 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0;
+    bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 128 || tileTokens == 192 || tileTokens == 256;
+    bool sum = split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 &&
+                              sumBytes() <= stages * stageBytes());
+    return shape && tile && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
+           outstanding >= 1 && sharedBytes() <= sharedPerBlock;
+  }
   /// Threads, of which one loads. Large tiles have a warpgroup of them, which hands its registers to the others.
   constexpr int loaders() const { return tileTokens > 128 ? 128 : 32; }
   constexpr int threads() const { return consumers + loaders(); }
@@ -76,15 +86,6 @@ struct MatmulConfig {
   constexpr int sharedBytes() const { return barriersAt() + 3 * stages * 8; }
   constexpr long long workspaceBytes() const { return 0; }
   constexpr int counters() const { return 0; }
-
-  constexpr bool valid() const {
-    bool shape = n > 0 && n % 8 == 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0;
-    bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 128 || tileTokens == 192 || tileTokens == 256;
-    bool sum = split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 &&
-                              sumBytes() <= stages * stageBytes());
-    return shape && tile && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
-           outstanding >= 1 && sharedBytes() <= sharedPerCta;
-  }
   template <typename V>
   constexpr void visit(V &&v) const {
     v("n", n);
@@ -135,7 +136,7 @@ constexpr MatmulConfig tuned(MatmulConfig c, int sms = 132) {
     if (split == 1 || (few && deep && fits))
       c.split = split;
   }
-  int room = c.tileTokens <= 128 ? sharedFor(2) : sharedPerCta;
+  int room = c.tileTokens <= 128 ? sharedFor(2) : sharedPerBlock;
   if (!c.stages)
     for (c.stages = 8; c.stages > 2 && c.sharedBytes() > room;)
       --c.stages;

@@ -31,17 +31,17 @@ struct MatmulOutput {
   __device__ __forceinline__ static int group() { return thread() % 32 / 4; }
 
   /// Columns of y of this thread's rows g and g + 8; with SwiGLU they are one.
-  __device__ __forceinline__ int ownColumn() const { return column + warp() * (C.pair() ? 8 : 16) + group(); }
+  __device__ __forceinline__ int ownColumn() const { return column + warp() * (C.gated() ? 8 : 16) + group(); }
 
   __device__ __forceinline__ void moveTo(int packedRow) {
-    column = C.pair() ? packedRow / 2 : packedRow;
+    column = C.gated() ? packedRow / 2 : packedRow;
     low = high = 0;
     if constexpr (C.bias) {
       int own = ownColumn();
       if (own < C.n)
         low = bias[own];
-      if (C.pair() ? own < C.n : own + 8 < C.n)
-        high = C.pair() ? upBias[own] : bias[own + 8];
+      if (C.gated() ? own < C.n : own + 8 < C.n)
+        high = C.gated() ? upBias[own] : bias[own + 8];
     }
   }
 
@@ -49,7 +49,7 @@ struct MatmulOutput {
 
   /// Where a piece of a staged token lies: eight tokens' pieces of one place meet no bank twice.
   __device__ __forceinline__ static u32 stagedAt(int token, int piece) {
-    int place = C.pair() ? piece ^ (token / 2 % 4) : piece ^ token % 8;
+    int place = C.gated() ? piece ^ (token / 2 % 4) : piece ^ token % 8;
     return u32(token * C.outRows() * 2 + place * 16);
   }
 
@@ -88,7 +88,7 @@ struct MatmulOutput {
   template <int Groups>
   __device__ __forceinline__ void stage(const float (&d)[Groups][4], u32 at) const {
     int lane = thread() % 32, row = lane % 8, matrix = lane / 8;
-    if constexpr (C.pair()) {
+    if constexpr (C.gated()) {
 #pragma unroll
       for (int i = 0; i < Groups; i += 2) {
         U32x2 v = {toBf16Pair(swiGlu(d[i][0], d[i][2]), swiGlu(d[i][1], d[i][3])),
@@ -127,7 +127,7 @@ struct MatmulOutput {
         int token = firstToken + i * 8 + thread() % 4 * 2 + odd, own = ownColumn();
         if (token >= tokens)
           continue;
-        if constexpr (C.pair()) {
+        if constexpr (C.gated()) {
           storeOne(token, own, swiGlu(d[i][odd], d[i][2 + odd]));
         } else {
           storeOne(token, own, d[i][odd] + low);

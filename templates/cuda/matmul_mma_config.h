@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the portable matmul is specialised for, and how its work is cut: all at compile time. Plain C++20.
 #pragma once
+#include "templates/cuda/chip.h"
 #include "templates/cuda/epilogue_config.h"
 #include "templates/cuda/layout.h"
 
@@ -50,14 +51,6 @@ struct MatmulMmaConfig {
   constexpr int partialsAt() const { return stages * stageBytes(); }
   constexpr int squaresAt() const { return partialsAt() + (warpSplits - 1) * warpRows * warpTokens * warpSums() * 4; }
 
-  constexpr int threads() const { return warps() * 32; }
-  constexpr int blocksPerSm() const { return perSm; }
-  constexpr int grid() const { return mostTiles() < sms * perSm ? mostTiles() : sms * perSm; }
-  constexpr int cluster() const { return 1; }
-  constexpr int sharedBytes() const { return squaresAt() + (norm ? warpSplits * tileTokens() * 4 : 0); }
-  constexpr long long workspaceBytes() const { return 0; }
-  constexpr int counters() const { return 0; }
-
   constexpr bool valid() const {
     bool shape = n > 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0 && (out == Out::F32 || n % 8 == 0);
     bool residual = epilogue != Epilogue::Residual || out == Out::Bf16;
@@ -65,7 +58,13 @@ struct MatmulMmaConfig {
                (tokenTiles == 1 || tokenTiles % 2 == 0) && stageBlocks > 0 && stageBlocks % warpSplits == 0;
     return shape && residual && cut && norm >= normWeight && stages >= 2 && perSm >= 1 && sharedBytes() <= sharedLimit;
   }
-
+  constexpr int threads() const { return warps() * 32; }
+  constexpr int blocksPerSm() const { return perSm; }
+  constexpr int grid() const { return mostTiles() < sms * perSm ? mostTiles() : sms * perSm; }
+  constexpr int cluster() const { return 1; }
+  constexpr int sharedBytes() const { return squaresAt() + (norm ? warpSplits * tileTokens() * 4 : 0); }
+  constexpr long long workspaceBytes() const { return 0; }
+  constexpr int counters() const { return 0; }
   template <typename V>
   constexpr void visit(V &&v) const {
     v("n", n);
@@ -127,10 +126,9 @@ constexpr long long matmulMmaClocks(const MatmulMmaConfig &c) {
 /// The ring and the blocks on a multiprocessor: two blocks where three stages fit twice, since one computes while the
 /// other waits.
 constexpr MatmulMmaConfig withStages(MatmulMmaConfig c) {
-  constexpr int reserved = 1024; // what a block costs besides its own
   for (c.perSm = 2; c.perSm >= 1; --c.perSm)
     for (c.stages = 4; c.stages >= (c.perSm == 2 ? 3 : 2); --c.stages)
-      if (c.perSm * (c.sharedBytes() + reserved) <= c.sharedLimit + reserved)
+      if (c.perSm * (c.sharedBytes() + sharedReserved) <= c.sharedLimit + sharedReserved)
         return c;
   return c;
 }

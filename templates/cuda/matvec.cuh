@@ -54,7 +54,7 @@ __device__ __forceinline__ void initBarriers(const MatvecRing<C> &ring, const Su
 /// The whole kernel, once.
 template <MatvecConfig C, int N>
 __device__ void matvec(const rt::CudaStep &, const rt::CudaArgs<N> &pointers) {
-  static_assert(valid(C));
+  static_assert(C.valid());
   extern __shared__ __align__(128) char shared[];
   u32 base = sharedAddress(shared);
   MatmulArgs args(pointers);

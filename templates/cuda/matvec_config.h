@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a weight-streaming matmul of 1 to 16 tokens is specialised for, and how its work is cut: all at compile time.
+// What a weight-streaming matmul of 1 to 16 tokens is specialised for, and how its work is cut. Plain C++20.
 #pragma once
+#include "templates/cuda/chip.h"
 #include "templates/cuda/epilogue_config.h"
 #include "templates/cuda/layout.h"
 
@@ -31,7 +32,8 @@ struct MatvecConfig {
   int finishWarps = 0;        ///< that sum what those leave of a tile, while they go on with the next
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
 
-  constexpr int tileOutputs() const { return epilogue == Epilogue::SwiGlu ? 8 : tileRows; }
+  constexpr bool gated() const { return epilogue == Epilogue::SwiGlu; }
+  constexpr int tileOutputs() const { return gated() ? 8 : tileRows; }
   constexpr int tiles() const { return ceilDiv(n, tileOutputs()); }
   constexpr int blocks() const { return blocksOf(k); }
   constexpr long long weightBytes() const { return (long long)tiles() * blocks() * blockBytes; }
@@ -39,6 +41,7 @@ struct MatvecConfig {
   constexpr int finishers() const { return finishWarps * 32; }
   constexpr int outBytes() const { return out == Out::F32 ? 4 : 2; }
 
+  constexpr bool valid() const;
   constexpr int threads() const { return consumers() + finishers() + 32; } ///< the last warp loads
   constexpr int blocksPerSm() const { return perSm; }
   constexpr int grid() const { return split * clusters; }
@@ -46,7 +49,6 @@ struct MatvecConfig {
   constexpr int sharedBytes() const;
   constexpr long long workspaceBytes() const { return 0; }
   constexpr int counters() const { return 0; }
-
   template <typename V>
   constexpr void visit(V &&v) const {
     v("n", n);
@@ -70,11 +72,7 @@ struct MatvecConfig {
   }
 };
 
-inline constexpr int registersPerSm = 65536;
-inline constexpr int threadRegisters = 72;  ///< that a thread needs, about
-inline constexpr int sharedPerCta = 232448; ///< bytes, sm_90
-inline constexpr int sharedPerSm = 233472;
-inline constexpr int sharedReserved = 1024; ///< that every CTA costs besides its own
+inline constexpr int threadRegisters = 72; ///< that a thread needs, about
 
 /// Groups, at most, in which a warp fetches its activations.
 inline constexpr int activationStages = 4;
@@ -137,17 +135,15 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
 
 constexpr int MatvecConfig::sharedBytes() const { return planOf(*this).bytes; }
 
-constexpr bool valid(const MatvecConfig &c) {
+constexpr bool MatvecConfig::valid() const {
+  const MatvecConfig &c = *this;
   bool split = c.split == 1 || c.split == 2 || c.split == 4 || c.split == 8;
   bool shape = c.n > 0 && c.k > 0 && c.k % 8 == 0 && c.tokens >= 1 && c.tokens <= 16 && (c.norm || !c.normWeight);
   bool ring = c.chunkBlocks > 0 && c.outstanding > 0 && c.outstanding <= c.slots;
   bool team = (c.warps == 4 || c.warps == 8 || c.warps == 16) && c.finishWarps >= 1 && c.finishWarps <= 8 &&
               c.clusters > 0 && c.clusters <= c.tiles();
-  return split && shape && ring && team && c.blocks() >= c.split && planOf(c).bytes <= sharedPerCta;
+  return split && shape && ring && team && c.blocks() >= c.split && planOf(c).bytes <= sharedPerBlock;
 }
-
-/// Bytes of shared memory that let `count` CTAs share an SM.
-constexpr int sharedFor(int count) { return sharedPerSm / count - sharedReserved; }
 
 /// Clusters of `size` that surely run at once, a CTA an SM. The SMs of each of the eight graphics clusters come in
 /// pairs, in a number that differs from chip to chip, and what a cluster does not fill is lost.
@@ -188,7 +184,7 @@ constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
   c.finishWarps = c.finishWarps ? c.finishWarps : c.tokens > 8 ? 8 : 4;
   for (int split = c.split ? c.split : 1; split <= (c.split ? c.split : 8) && split <= c.blocks(); split *= 2) {
     MatvecConfig t = cutInto(c, split, sms);
-    if (!valid(t))
+    if (!t.valid())
       continue;
     MatvecConfig longer = c;
     longer.chunkBlocks = longer.warps = 16;
@@ -196,7 +192,7 @@ constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
     longer.outstanding = 2;
     longer = cutInto(longer, split, sms);
     bool large = c.tokens > 1 && c.tokens <= 8 && t.perSm == 1 && c.weightBytes() >= smallWeight;
-    return large && !asked && valid(longer) ? longer : t;
+    return large && !asked && longer.valid() ? longer : t;
   }
   return {};
 }

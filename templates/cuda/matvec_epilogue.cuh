@@ -177,7 +177,7 @@ __device__ __forceinline__ MatvecAddends loadAddends(const MatmulArgs &args, int
   MatvecAddends a;
   if constexpr (C.bias)
     a.bias = loadConstant(args.bias + column);
-  if constexpr (C.bias && C.epilogue == Epilogue::SwiGlu)
+  if constexpr (C.bias && C.gated())
     a.other = loadConstant(args.upBias + column);
   if constexpr (C.epilogue == Epilogue::Residual)
     a.other = loadResidual<C>(args, at);
@@ -189,7 +189,7 @@ template <MatvecConfig C>
 __device__ __forceinline__ void finishOutput(const char *shared, const MatmulArgs &args, int buffer, MatvecEntry entry,
                                              long at, float factor, MatvecAddends addends) {
   float v = wholeSum<C>(shared, buffer, entry, entry.output) * factor + addends.bias;
-  if constexpr (C.epilogue == Epilogue::SwiGlu) {
+  if constexpr (C.gated()) {
     float up = wholeSum<C>(shared, buffer, entry, entry.output + 8 / C.split) * factor + addends.other;
     v = silu(v) * up;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an RMSNorm of rows is specialised for.
+// What an RMSNorm of rows is specialised for. Plain C++20.
 #pragma once
 #include "templates/cuda/layout.h"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How readBandwidth is launched. Plain C++20 for host and device.
+// What reading memory at full speed is specialised for. Plain C++20.
 #pragma once
 
 namespace sinter::cuda {
 
+/// Reads everything in a range once and leaves nothing but time.
 struct ReadBandwidthConfig {
-  int sms; ///< multiprocessors, one block each
+  int sms = 132; ///< multiprocessors of the chip, one block each
 
   constexpr bool valid() const { return sms > 0; }
   constexpr int threads() const { return 1024; }
@@ -19,7 +20,6 @@ struct ReadBandwidthConfig {
   constexpr void visit(V &&v) const {
     v("sms", sms);
   }
-  constexpr bool operator==(const ReadBandwidthConfig &) const = default;
 };
 
 } // namespace sinter::cuda

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rotary embedding and the append to the KV cache are specialised for.
+// What the rotary embedding and the append to the KV cache are specialised for. Plain C++20.
 #pragma once
 #include "templates/cuda/layout.h"
 
@@ -21,6 +21,10 @@ struct RopeAppendConfig {
   constexpr int rowLanes() const { return headDim / 16; } ///< a thread has 8 columns of each half of a head
   constexpr int chunks() const { return ceilDiv(rows(), together); }
 
+  constexpr bool valid() const {
+    bool lanes = headDim >= atomColumns && headDim <= 512 && (headDim & (headDim - 1)) == 0;
+    return heads > 0 && kvHeads > 0 && lanes && sms > 0;
+  }
   constexpr int threads() const { return 256; }
   constexpr int blocksPerSm() const { return 2; }
   constexpr int grid() const { return sms * blocksPerSm(); }
@@ -28,10 +32,6 @@ struct RopeAppendConfig {
   constexpr int sharedBytes() const { return 0; }
   constexpr long long workspaceBytes() const { return 0; }
   constexpr int counters() const { return 0; }
-  constexpr bool valid() const {
-    bool lanes = headDim >= atomColumns && headDim <= 512 && (headDim & (headDim - 1)) == 0;
-    return heads > 0 && kvHeads > 0 && lanes && sms > 0;
-  }
   template <typename V>
   constexpr void visit(V &&v) const {
     v("heads", heads);

@@ -42,7 +42,7 @@ class Config:
 
     def source(self):
         return emit("matvec.cuh", f"tuned(MatvecConfig{{{self.initializer()}}})", "matvec", 7, cluster=True) + """
-static_assert(valid(config), "no way to run this shape");
+static_assert(config.valid(), "no way to run this shape");
 extern "C" __constant__ const int k_cut[5] = {config.split, config.slots, planOf(config).chunkBlocks,
   planOf(config).chunksPerTile, planOf(config).clusterTiles};
 """
