@@ -62,12 +62,14 @@ public:
     for (auto &op : graph.ops())
       if (op->kernel.empty() && !op->isConstant())
         return unserved(*op);
+    // No bucket is larger than the values it works on: a matmul may write all of a bucket's rows, padding included.
+    int64_t mostLogits = std::min(options.maxStepLogits, options.maxStepTokens);
+    int64_t mostSeqs = std::min(options.maxSeqs, options.maxStepTokens);
     CudaLaunchPlan &plan = list.plan;
-    std::vector<int64_t> decode = powersUpTo(options.maxSeqs);
-    TRY(lists(plan.decode, CudaPart::Decode, decode));
+    TRY(lists(plan.decode, CudaPart::Decode, powersUpTo(mostSeqs)));
     TRY(lists(plan.mixed, CudaPart::Mixed, mixedBuckets(options.maxStepTokens)));
-    TRY(lists(plan.heads, CudaPart::Head, powersUpTo(options.maxStepLogits)));
-    TRY(lists(plan.denseHeads, CudaPart::DenseHead, decode));
+    TRY(lists(plan.heads, CudaPart::Head, powersUpTo(mostLogits)));
+    TRY(lists(plan.denseHeads, CudaPart::DenseHead, powersUpTo(std::min(mostSeqs, mostLogits))));
     TRY(readBandwidth());
     plan.kvBlockTokens = cuda::kvBlockTokens;
     return std::move(plan);

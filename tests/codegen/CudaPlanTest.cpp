@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The launch plan of a small model for every GPU, as data: its lists, and where its launches read and write.
+#include "CompiledQwen3.h"
 #include "codegen/cuda/CudaEmit.h"
 #include "codegen/cuda/CudaSelect.h"
-#include "ir/JsonAttr.h"
-#include "ir/Ops.h"
-#include "ir/Parser.h"
-#include "passes/PlanMemory.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include <gtest/gtest.h>
 #include <set>
 
@@ -15,32 +11,6 @@ namespace sinter {
 namespace {
 
 using rt::CudaArgKind;
-
-constexpr llvm::StringLiteral config = R"({"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 3,
-    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "vocab_size": 512, "rms_norm_eps": 1e-06,
-    "attention_bias": false, "mlp_bias": false, "tie_word_embeddings": true, "dtype": "bfloat16",
-    "rope": {"rope_type": "default", "theta": 10000.0}})";
-
-/// Qwen3's description after the CUDA pipeline.
-std::unique_ptr<Module> compiledModule(const PassOptions &pass) {
-  auto text = llvm::MemoryBuffer::getFile(SINTER_SOURCE_DIR "/models/qwen3.sir");
-  AttrDict dict = llvm::cantFail(attrFromJson(*llvm::cantFail(llvm::json::parse(config)).getAsObject()));
-  Holes holes;
-  holes.config = &dict;
-  holes.configOrigin = "config.json";
-  holes.architecture = "Qwen3ForCausalLM";
-  holes.weightType = [](llvm::StringRef, llvm::ArrayRef<int64_t> shape) {
-    return Type(Scalar::BF16, llvm::to_vector_of<Dim>(shape));
-  };
-  auto module = parseModule(llvm::MemoryBufferRef((*text)->getBuffer(), "qwen3.sir"), holes);
-  if (!module)
-    throw std::runtime_error(llvm::toString(module.takeError()));
-  (*module)->maxSeqLen = 512;
-  Pipeline pipeline = llvm::cantFail(parsePipeline(defaultPipelineFor(pass)));
-  if (llvm::Error error = runPipeline(**module, pipeline, pass, {}, llvm::errs()))
-    throw std::runtime_error(llvm::toString(std::move(error)));
-  return std::move(*module);
-}
 
 struct Case {
   std::string arch;
@@ -54,7 +24,7 @@ protected:
     pass.kvType = Scalar::BF16;
     pass.maxStepTokens = 1024;
     pass.maxStepLogits = 96;
-    module = compiledModule(pass);
+    module = compiledQwen3(pass);
     options.arch = llvm::cantFail(findCudaArch(GetParam().arch));
     options.portable = GetParam().portable;
     options.maxSeqs = 96;
