@@ -19,7 +19,8 @@ public:
     ConfigPrinter fields;
     config.visit(fields);
     if (!config.valid())
-      return opError(op, llvm::formatv("the cuda target's {0} cannot have {1} {{{2}}", name, callee.config, fields.str()));
+      return opError(op,
+                     llvm::formatv("the cuda target's {0} cannot have {1} {{{2}}", name, callee.config, fields.str()));
     auto [found, isNew] = kernelOf.try_emplace((callee.function + " " + fields.str()).str(), plan.kernels.size());
     if (isNew)
       plan.kernels.push_back({llvm::formatv("k{0:02}_{1}_{2}", plan.kernels.size(), name, rows).str(), callee,
