@@ -132,6 +132,21 @@ TEST_F(CudaExecutorTest, LaunchesAsThePlanSaysAndOverlapsAllButTheFirst) {
   EXPECT_NEAR(executor->busySeconds(), 3e-3, 1e-6);
 }
 
+TEST_F(CudaExecutorTest, NothingOverlapsOnGpusThatCannot) {
+  set("CAPABILITY", "80");
+  CudaPlan cuda = toy::cuda;
+  cuda.architecture = "sm_80";
+  Plan plan = toy::cudaPlan;
+  plan.cuda = &cuda;
+  auto executor = make(fakeOptions(), plan);
+  Prompts one({1});
+  ASSERT_TRUE(executor->start(one.step, one.rows, false));
+  ASSERT_TRUE(executor->finish());
+  ASSERT_EQ(launches.size(), 5u);
+  for (const FakeLaunch &launch : launches)
+    EXPECT_FALSE(launch.overlaps) << launch.kernel;
+}
+
 TEST_F(CudaExecutorTest, OneSmallCopyUploadsAStep) {
   auto executor = make();
   Prompts one({1});

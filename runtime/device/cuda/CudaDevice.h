@@ -26,6 +26,8 @@ struct CudaDeviceFacts {
   uint64_t totalBytes = 0;
   uint64_t freeBytes = 0; ///< when it was opened, its context included
 
+  /// Whether a kernel can start before the one in front of it has ended (CudaLaunchAttribute).
+  bool overlapsLaunches() const { return major >= 9; }
   std::string architecture() const { return "sm_" + std::to_string(major) + std::to_string(minor); }
 };
 

@@ -113,7 +113,7 @@ Result<void> CudaExecutor::allocateSteps() {
       return tl::unexpected(made.error());
     slot = std::move(*made);
   }
-  graphs.emplace(driver, plan, kernels, buffers);
+  graphs.emplace(*gpu, plan, kernels, buffers);
   return reserveLists(1, 1);
 }
 

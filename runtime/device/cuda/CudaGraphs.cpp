@@ -92,7 +92,7 @@ Result<void> CudaGraphs::launch(const CudaStepLists &lists, int32_t index, Steps
   config.dynamicSharedBytes = static_cast<unsigned>(kernel.dynamicShared);
   config.stream = stream;
   config.attributes = &attribute;
-  config.numAttributes = overlap ? 1 : 0;
+  config.numAttributes = overlap && mayOverlap ? 1 : 0;
   auto launched = driver->call(driver->cuLaunchKernelEx, &config, (*kernels)[launch.kernel], parameters, nullptr);
   if (!launched)
     return fail(std::string("kernel ") + kernel.name + ": " + launched.error().message);

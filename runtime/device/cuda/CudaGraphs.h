@@ -31,9 +31,10 @@ struct CudaStepLists {
 
 class CudaGraphs {
 public:
-  /// Kernels and buffers must outlive it.
-  CudaGraphs(const CudaDriver &driver, const Plan &plan, const CudaKernels &kernels, const CudaBuffers &buffers)
-      : driver(&driver), plan(&plan), kernels(&kernels), buffers(&buffers) {}
+  /// Device, kernels and buffers must outlive it.
+  CudaGraphs(const CudaDevice &device, const Plan &plan, const CudaKernels &kernels, const CudaBuffers &buffers)
+      : driver(&device.driver()), plan(&plan), kernels(&kernels), buffers(&buffers),
+        mayOverlap(device.facts().overlapsLaunches()) {}
 
   CudaStepLayout layout(const CudaStepLists &lists) const;
   /// The graph of these lists on the step arrays at `base`; built if it is not there yet. `stream` is only captured
@@ -66,6 +67,7 @@ private:
   const Plan *plan;
   const CudaKernels *kernels;
   const CudaBuffers *buffers;
+  bool mayOverlap; ///< the GPU can start a kernel before its predecessor has ended
   /// By places in the plan, never iterated.
   std::map<std::tuple<const CudaLaunchList *, const CudaLaunchList *, CudaAddress>, CudaGraphExec> graphs;
 };
