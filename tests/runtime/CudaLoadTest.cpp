@@ -21,10 +21,13 @@ protected:
     auto source = WeightSource::open(plan, payload, true);
     if (!source)
       return source.error().message;
-    into.assign(plan.weightsBytes, 0x55);
-    auto uploading = CudaUpload::start(*device, **source, reinterpret_cast<CudaAddress>(into.data()), into.size(), 3);
+    auto memory = allocateCudaMemory(*driver, plan.weightsBytes, "weights");
+    EXPECT_TRUE(memory);
+    auto uploading = CudaUpload::start(*device, **source, memory->get(), plan.weightsBytes, 3);
     EXPECT_TRUE(uploading);
     auto seconds = (*uploading)->finish();
+    const char *arrived = reinterpret_cast<const char *>(memory->get()); // the fake GPU's memory is the host's
+    into.assign(arrived, arrived + plan.weightsBytes);
     return seconds ? "" : seconds.error().message;
   }
   /// Not whole in any unit of the upload.

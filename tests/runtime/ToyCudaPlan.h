@@ -26,12 +26,12 @@ inline std::string makeCubins() {
 }
 
 using Kind = CudaArgKind;
-inline constexpr CudaTensorMap cudaMaps[] = {{{Kind::Value, 0}, 2, {4, 8}, {8}, {4, 4}, true}};
+inline constexpr CudaTensorMap cudaMaps[] = {{{Kind::Value, 0}, 2, {8, 2}, {16}, {8, 2}, true}};
 inline constexpr CudaArg cudaEmbedArgs[] = {{Kind::Weight, 64}, {Kind::Value, 0}};
 inline constexpr CudaArg cudaLayer0Args[] = {{Kind::KvLayer, 0}, {Kind::Value, 0}, {Kind::Null, 0}};
 inline constexpr CudaArg cudaLayer1Args[] = {{Kind::KvLayer, 1}, {Kind::Value, 0}, {Kind::TensorMap, 0}};
 inline constexpr CudaArg cudaHeadArgs[] = {{Kind::Value, 0}, {Kind::Logits, 0}, {Kind::Counters, 0}};
-inline constexpr CudaArg cudaSampleArgs[] = {{Kind::Logits, 0}, {Kind::Workspace, 8}};
+inline constexpr CudaArg cudaSampleArgs[] = {{Kind::Logits, 0}, {Kind::Workspace, 16}};
 inline constexpr CudaLaunch cudaBody[] = {
     {0, "%0 = embed %tokens, @table : i32[T]", cudaEmbedArgs, 2, -1, 1, 0, 4, 0, 1, 0},
     {1, "%1 = layer %0 : i32[T]", cudaLayer0Args, 3, 0, 2, 100, 4, 4, 2, 3},

@@ -22,10 +22,10 @@ struct FakeLaunch {
   }
 };
 
-/// Device memory is the host's, copies are made at once, and kernels are run at once by `kernels`. A cubin is the text
-/// "NAME ARGUMENTS", NUL-terminated.
+/// Device memory is the host's, copies up are made at once, and kernels are run at once by `kernels`; what is copied
+/// down arrives when it is waited for. A cubin is the text "NAME ARGUMENTS", NUL-terminated, or a real one.
 struct FakeGpu {
-  std::function<void(const FakeLaunch &)> kernels; ///< runs every launch
+  std::function<void(const FakeLaunch &)> kernels; ///< runs every launch; null: see FakeLaunch.cpp
   std::string failing;                             ///< the driver's function that fails, with error 700
   int live = 0;                                    ///< things handed out and not given back
   int captures = 0;
