@@ -117,7 +117,7 @@ private:
     std::vector<LaunchRecord> all;
     for (const CudaKernelLaunch &l : list.launches)
       all.push_back({int64_t(l.kernel), str(*l.op), l.op->layer, launches.kernels[l.kernel].grid, l.weightBytes,
-                     l.rowBytes, l.contextBytes, l.rowFlops});
+                     l.rowBytes, l.contextBytes, l.rowFlops, l.pairFlops});
     return all;
   }
 

@@ -10,9 +10,9 @@ namespace {
 /// Measured on an H200: a read of 4 GiB, and the best of cuBLAS' large matmuls.
 constexpr DeviceRates h200 = {4.54e12, 778e12};
 
-Cost costOf(const LaunchRecord &l, int64_t rows, int64_t contextTokens) {
-  return {l.weightBytes + double(rows) * l.rowBytes + double(contextTokens) * l.contextBytes,
-          double(rows) * l.rowFlops};
+Cost costOf(const LaunchRecord &l, int64_t rows, const StepShape &shape) {
+  return {l.weightBytes + double(rows) * l.rowBytes + double(shape.sequences * shape.context) * l.contextBytes,
+          double(rows) * l.rowFlops + double(shape.pairs()) * l.pairFlops};
 }
 
 } // namespace
@@ -42,12 +42,12 @@ llvm::Expected<std::vector<StepLaunch>> launchesOf(const PlanRecord &plan, const
       return llvm::createStringError(plan.model + " was not compiled for a " + kind + " of " + llvm::Twine(rows) +
                                      " rows");
     for (const LaunchRecord &l : list->launches)
-      launches.push_back({&l, costOf(l, rows, shape.sequences * shape.context)});
+      launches.push_back({&l, costOf(l, rows, shape)});
     return llvm::Error::success();
   };
   TRY(add(body, shape.tokens()));
-  if (!isCpu)
-    TRY(add("head", shape.sequences));
+  if (!isCpu) // decoding wants the logits of every row
+    TRY(add(body == "decode" ? "dense-head" : "head", shape.sequences));
   return launches;
 }
 

@@ -17,6 +17,8 @@ llvm::Expected<DeviceRates> parseDevice(llvm::StringRef text);
 struct StepShape {
   int64_t sequences = 1, tokensEach = 1, context = 1024;
   int64_t tokens() const { return sequences * tokensEach; }
+  /// Of a new token and one of its context, itself included.
+  int64_t pairs() const { return sequences * (tokensEach * context - tokensEach * (tokensEach - 1) / 2); }
 };
 
 struct Cost {

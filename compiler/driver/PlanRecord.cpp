@@ -27,18 +27,19 @@ static bool fromJSON(const json::Value &value, KernelRecord &k, json::Path path)
 }
 
 static json::Value toJSON(const LaunchRecord &l) {
-  return json::Array{l.kernel, l.op, l.layer, l.grid, l.weightBytes, l.rowBytes, l.contextBytes, l.rowFlops};
+  return json::Array{l.kernel,   l.op,           l.layer,    l.grid,     l.weightBytes,
+                     l.rowBytes, l.contextBytes, l.rowFlops, l.pairFlops};
 }
 
 static bool fromJSON(const json::Value &value, LaunchRecord &l, json::Path path) {
   const json::Array *a = value.getAsArray();
-  if (!a || a->size() != 8) {
-    path.report("expected an array of 8");
+  if (!a || a->size() != 9) {
+    path.report("expected an array of 9");
     return false;
   }
   auto read = [&](size_t i, auto &member) { return json::fromJSON((*a)[i], member, path.index(unsigned(i))); };
   return read(0, l.kernel) && read(1, l.op) && read(2, l.layer) && read(3, l.grid) && read(4, l.weightBytes) &&
-         read(5, l.rowBytes) && read(6, l.contextBytes) && read(7, l.rowFlops);
+         read(5, l.rowBytes) && read(6, l.contextBytes) && read(7, l.rowFlops) && read(8, l.pairFlops);
 }
 
 static json::Value toJSON(const LaunchListRecord &l) {

@@ -15,7 +15,8 @@ struct KernelRecord {
   int64_t threads = -1, registers = -1, staticShared = -1, dynamicShared = -1, spillBytes = -1;
 };
 
-/// What a launch moves and computes. A step's bytes are weightBytes + rows * rowBytes + context * contextBytes.
+/// What a launch moves and computes. A step's bytes are weightBytes + rows * rowBytes + context * contextBytes, its
+/// FLOPs rows * rowFlops + pairs * pairFlops.
 struct LaunchRecord {
   int64_t kernel = 0; ///< of PlanRecord::kernels
   std::string op;     ///< the IR op it serves, printed
@@ -24,6 +25,7 @@ struct LaunchRecord {
   double weightBytes = 0, rowBytes = 0;
   double contextBytes = 0; ///< for every token of context of every sequence
   double rowFlops = 0;
+  double pairFlops = 0; ///< for every new token and token of its context
 };
 
 /// The launches of steps of one kind up to a size. Kinds: "step", all of a CPU's step; of a GPU's step "decode" or
