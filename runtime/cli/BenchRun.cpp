@@ -32,7 +32,7 @@ public:
   /// Runs `work` and adds its time, steps and waiting to the test.
   template <typename Work>
   Result<void> measure(Work &&work);
-  /// Runs `work` with every launch timed.
+  /// Runs `work` with the launches of all steps timed that begin in it.
   template <typename Work>
   Result<void> profile(Work &&work);
   void cancelAll();
@@ -86,11 +86,10 @@ Result<void> BenchRun::measure(Work &&work) {
 
 template <typename Work>
 Result<void> BenchRun::profile(Work &&work) {
-  int64_t steps = engine.stats().steps;
   profiler.start();
   Result<void> done = work();
   profiler.stop();
-  test.kernels = kernelRows(profiler.times(), engine.stats().steps - steps);
+  test.kernels = kernelRows(profiler.times(), profiler.steps());
   return done;
 }
 

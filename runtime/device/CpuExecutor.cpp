@@ -113,6 +113,7 @@ Result<void> CpuExecutor::start(const Step &step, std::span<const SampleRow> row
   assert(bucket != end && "the last bucket holds maxStepTokens");
   int32_t index = static_cast<int32_t>(bucket - plan.buckets);
   pool->run([&](const Worker &worker) { runLaunches(step, index, worker); });
+  stepsMeasured += profiling;
   const float *row = reinterpret_cast<const float *>(logits.data());
   size_t vocab = static_cast<size_t>(plan.vocabSize);
   tokens.clear();
@@ -152,6 +153,7 @@ void CpuExecutor::runLaunches(const Step &step, int32_t bucketIndex, const Worke
 
 void CpuExecutor::startProfile() {
   profiling = true;
+  stepsMeasured = 0;
   for (int32_t b = 0; b < plan.numBuckets; ++b) {
     std::vector<LaunchTime> &times = buckets[static_cast<size_t>(b)].times;
     times.clear();

@@ -52,6 +52,7 @@ public:
   void startProfile();
   /// All launches that ran, bucket by bucket, in order of the plan.
   std::vector<LaunchTime> profile() const;
+  int64_t profiledSteps() const { return stepsMeasured; }
   void observe(Observer newObserver) { observer = std::move(newObserver); }
 
 private:
@@ -78,6 +79,7 @@ private:
   std::vector<int32_t> tokens; ///< that the step has chosen
   StepResult result;
   bool profiling = false;
+  int64_t stepsMeasured = 0;
   Observer observer;
 };
 

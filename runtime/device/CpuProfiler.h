@@ -12,6 +12,7 @@ public:
   void start() override { executor.startProfile(); }
   void stop() override {}
   std::vector<KernelTime> times() const override;
+  int64_t steps() const override { return executor.profiledSteps(); }
   Result<double> readBandwidth() override;
 
 private:

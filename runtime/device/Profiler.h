@@ -27,11 +27,12 @@ struct UploadReport {
 class Profiler {
 public:
   virtual ~Profiler() = default;
-  /// Measures every launch from now on, from zero; steps may run slower.
+  /// Measures every launch of the steps that start from now on, from zero; they may run slower.
   virtual void start() = 0;
   virtual void stop() = 0;
-  /// Every launch that ran, in order of the plan.
+  /// Every launch that ran, in order of the plan, and in how many steps. Of steps under way nothing is known yet.
   virtual std::vector<KernelTime> times() const = 0;
+  virtual int64_t steps() const = 0;
   /// Bytes a second, measured now.
   virtual Result<double> readBandwidth() = 0;
   /// Of its matrix units at their highest clock; 0 where nobody knows.

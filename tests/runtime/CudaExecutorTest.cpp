@@ -161,11 +161,15 @@ TEST_F(CudaExecutorTest, OneSmallCopyUploadsAStep) {
 TEST_F(CudaExecutorTest, ProfileHasEveryLaunchThatRan) {
   auto executor = make();
   Prompts one({1}), more({3, 1});
+  ASSERT_TRUE(executor->start(one.step, one.rows, false));
   executor->startProfile();
   for (const Prompts *step : {&one, &one, &one, &more}) {
     ASSERT_TRUE(executor->start(step->step, step->rows, false));
     ASSERT_TRUE(executor->finish());
   }
+  EXPECT_EQ(executor->profiledSteps(), 3) << "the first began before, the last is under way";
+  ASSERT_TRUE(executor->finish());
+  EXPECT_EQ(executor->profiledSteps(), 4);
   EXPECT_FALSE(launches.back().overlaps) << "one after another";
   std::vector<KernelTime> times = executor->profile();
   ASSERT_EQ(times.size(), 5u) << "the toy's lists share their launches";

@@ -44,10 +44,11 @@ public:
   /// such step comes. Returns how many there are; none with checkLaunches.
   Result<int64_t> buildAllGraphs();
 
-  /// Measures every launch from now on, from zero: kernels then run one after another. No step is under way.
+  /// Measures every launch of the steps that start from now on, from zero: their kernels run one after another.
   void startProfile();
   void stopProfile() { profiling = false; }
   std::vector<KernelTime> profile() const;
+  int64_t profiledSteps() const { return stepsMeasured; }
   /// Bytes a second that the plan's own kernel "read_bandwidth" reads; an error if there is none.
   Result<double> measureReadBandwidth() const;
 
@@ -96,6 +97,7 @@ private:
   CudaSamplingLists samplingLists;
   Sampler sampler;                   ///< of rows whose token the host chooses
   int64_t started = 0, finished = 0; ///< steps
+  int64_t stepsMeasured = 0;         ///< that `sums` is of
   double secondsOfUpload = 0, secondsBusy = 0;
   bool checkLaunches = false, profiling = false;
   std::map<const CudaLaunch *, LaunchSum> sums; ///< looked up only

@@ -7,6 +7,7 @@ namespace sinter::rt {
 
 void CudaExecutor::startProfile() {
   profiling = true;
+  stepsMeasured = 0;
   sums.clear();
 }
 
@@ -43,6 +44,7 @@ Result<void> CudaExecutor::addTimes(const CudaSlot &slot) {
     secondsBusy += milliseconds * 1e-3;
     return read;
   }
+  ++stepsMeasured;
   const std::vector<CudaEvent> &events = timedGraphs[slot.index % 2].events;
   for (int32_t i = 0; i < slot.launches.numLaunches(); ++i) {
     const CudaLaunch &launch = slot.launches.launch(i);

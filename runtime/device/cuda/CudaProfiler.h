@@ -14,6 +14,7 @@ public:
   void start() override { executor.startProfile(); }
   void stop() override { executor.stopProfile(); }
   std::vector<KernelTime> times() const override { return executor.profile(); }
+  int64_t steps() const override { return executor.profiledSteps(); }
   Result<double> readBandwidth() override { return executor.measureReadBandwidth(); }
   double peakFlops() const override { return cudaPeakFlops(executor.device().facts()); }
   std::optional<double> busySeconds() const override { return executor.busySeconds(); }
