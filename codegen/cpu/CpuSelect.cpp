@@ -2,12 +2,11 @@
 // One function an op: the template that serves it, its config, its buffers in the order of the template's args.
 #include "codegen/cpu/CpuSelect.h"
 #include "codegen/OpText.h"
+#include "codegen/cpu/CpuConfigText.h"
 #include "codegen/cpu/PackLinear.h"
 #include "ir/Ops.h"
 #include "ir/Try.h"
-#include "templates/cpu/kv_cache.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 namespace sinter {
@@ -16,51 +15,8 @@ namespace {
 
 using Layout = WeightItem::Layout;
 
-llvm::StringRef elementName(const ElementType &e) {
-  if (e.isQuantized())
-    return "Element::Q8";
-  switch (e.scalar()) {
-  case Scalar::F16:
-    return "Element::F16";
-  case Scalar::BF16:
-    return "Element::BF16";
-  default:
-    return "Element::F32";
-  }
-}
-
-cpu::Element elementOf(const ElementType &e) {
-  if (e.isQuantized())
-    return cpu::Element::Q8;
-  return e.scalar() == Scalar::F16    ? cpu::Element::F16
-         : e.scalar() == Scalar::BF16 ? cpu::Element::BF16
-                                      : cpu::Element::F32;
-}
-
-std::string formatText(const cpu::WeightFormat &f) {
-  ConfigText text;
-  if (!f.quantized())
-    return ("{" +
-            text.code("element", f.element == cpu::Element::F16    ? "Element::F16"
-                                 : f.element == cpu::Element::BF16 ? "Element::BF16"
-                                                                   : "Element::F32")
-                .str() +
-            "}")
-        .str();
-  text.field("bits", int64_t(f.bits)).field("isSigned", f.isSigned).field("hasMin", f.hasMin);
-  text.field("subBits", int64_t(f.subBits)).field("group", int64_t(f.group)).field("super", int64_t(f.super));
-  return ("{" + text.str() + "}").str();
-}
-
 cpu::KvConfig kvConfig(int64_t kvHeads, int64_t headDim, const ElementType &type) {
   return {int(kvHeads), int(headDim), int(cpuKvBlockTokens), elementOf(type)};
-}
-
-std::string kvText(int64_t kvHeads, int64_t headDim, const ElementType &type) {
-  ConfigText text;
-  text.field("kvHeads", kvHeads).field("headDim", headDim).field("blockTokens", cpuKvBlockTokens);
-  text.code("type", elementName(type));
-  return ("{" + text.str() + "}").str();
 }
 
 class Selector {
@@ -144,7 +100,7 @@ private:
     value(op.result());
     call("templates/cpu/embed.h", "embed", "EmbedConfig")
         .field("hidden", table.dim(1).number())
-        .code("table", formatText(format))
+        .code("table", configText(format))
         .code("out", elementName(op.result().type.element));
     return llvm::Error::success();
   }
@@ -225,20 +181,21 @@ private:
   }
 
   llvm::Error lower(const AppendKv &op) {
-    int64_t kvHeads = columnsOf(op.k) / op.headDim;
+    cpu::KvConfig kv = kvConfig(columnsOf(op.k) / op.headDim, op.headDim, op.kvType);
     call("templates/cpu/kv_append.h", "appendKv", "AppendKvConfig")
-        .code("kv", kvText(kvHeads, op.headDim, op.kvType))
+        .code("kv", configText(kv))
         .code("in", elementName(op.k.type().element));
     value(op.k);
     value(op.v);
-    kvLayer(op.layer, kvConfig(kvHeads, op.headDim, op.kvType));
+    kvLayer(op.layer, kv);
     return llvm::Error::success();
   }
 
   llvm::Error lower(const RopeAppend &op) {
+    cpu::KvConfig kv = kvConfig(op.kvHeads, op.headDim, op.kvType);
     ConfigText &config = call("templates/cpu/rope_append.h", "ropeAppend", "RopeAppendConfig")
                              .field("heads", *op.heads)
-                             .code("kv", kvText(op.kvHeads, op.headDim, op.kvType))
+                             .code("kv", configText(kv))
                              .field("norm", !op.qNorm.empty())
                              .field("eps", op.qNorm.empty() ? 0.0 : *op.eps)
                              .code("in", elementName(op.qkv.type().element));
@@ -250,21 +207,22 @@ private:
     for (const NamedOperands *norm : {&op.qNorm, &op.kNorm})
       if (!norm->empty())
         TRY(operand((*norm)[0]));
-    kvLayer(op.layer, kvConfig(op.kvHeads, op.headDim, op.kvType));
+    kvLayer(op.layer, kv);
     value(op.result());
     return llvm::Error::success();
   }
 
   llvm::Error lower(const PagedAttention &op) {
+    cpu::KvConfig kv = kvConfig(op.kvHeads, op.headDim, op.kvType);
     double scale = op.scale != 0 ? *op.scale : 1 / std::sqrt(double(op.headDim));
     call("templates/cpu/attention.h", "pagedAttention", "AttentionConfig")
         .field("heads", columnsOf(op.q) / op.headDim)
-        .code("kv", kvText(op.kvHeads, op.headDim, op.kvType))
+        .code("kv", configText(kv))
         .field("scale", scale)
         .code("in", elementName(op.q.type().element))
         .code("out", elementName(op.result().type.element));
     value(op.q);
-    kvLayer(op.layer, kvConfig(op.kvHeads, op.headDim, op.kvType));
+    kvLayer(op.layer, kv);
     value(op.result());
     return llvm::Error::success();
   }
@@ -272,7 +230,7 @@ private:
   /// The fields that every matmul has. Args: x, then `weights` packed streams, biases, the residual, y.
   llvm::Error matmul(const Op &op, const Value &x, const Value &w, ConfigText &config) {
     TRY_ASSIGN(format, packedFormat(w.type.element, columnsOf(w)));
-    config.field("k", columnsOf(w)).field("n", w.type.dim(0).number()).code("weight", formatText(format));
+    config.field("k", columnsOf(w)).field("n", w.type.dim(0).number()).code("weight", configText(format));
     config.code("x", elementName(x.type.element)).code("out", elementName(op.result().type.element));
     config.code("rows", rowsOf(op.result()));
     return llvm::Error::success();

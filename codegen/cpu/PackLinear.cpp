@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codegen/cpu/PackLinear.h"
+#include "codegen/cpu/CpuConfigText.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/bit.h"
@@ -159,9 +160,7 @@ Expected<cpu::WeightFormat> packedFormat(const ElementType &type, int64_t k) {
   }
   if (!type.isFloat())
     return unsupported("weights must be f32, f16, bf16 or quantized");
-  format.element = type.scalar() == Scalar::F32   ? cpu::Element::F32
-                   : type.scalar() == Scalar::F16 ? cpu::Element::F16
-                                                  : cpu::Element::BF16;
+  format.element = elementOf(type);
   return format;
 }
 
