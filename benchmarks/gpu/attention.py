@@ -6,25 +6,25 @@
     benchmarks/gpu/attention.py [--fa3 RESULTS.json] [--compile-only]
 
 Graphs of launches over caches that together exceed L2 several times; microseconds a launch, medians. Without RESULTS
-(what fa3.py of the peer has measured on the same machine) prompts stand beside torch's scaled_dot_product_attention, keys
-and values repeated beforehand, and steps beside the read bandwidth alone, which is measured here. Writes
+(what fa3.py of the peer has measured on the same machine) prompts stand beside torch's scaled_dot_product_attention,
+keys and values repeated beforehand, and steps beside the read bandwidth alone, which is measured here. Writes
 benchmarks/results/gpu-attention-DATE.json.
 """
 import argparse
+import dataclasses
 import datetime
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "gpu"))
-import attention_decode_test as decode
+import attention_decode as decode
 import attention_prefill_test as prefill
-from driver import Compiled, Gpu, Kernel, emit
+import harness
+from harness import np
+from driver import Gpu, Kernel, emit
 
 HEADS, KV_HEADS, DIM, BLOCK = 32, 8, 128, 64
 PROMPTS = (512, 2048, 8192)
@@ -36,17 +36,16 @@ POOL = 2 << 30  # bytes of keys and values that launches rotate over
 
 def decode_source():
     """As codegen has it for 256 sequences at most, where keys and values are in the cache already."""
-    config = (f"tuned(AttentionDecodeConfig{{.heads = {HEADS}, .kvHeads = {KV_HEADS}, .headDim = {DIM}, "
-              f".scale = {DIM ** -0.5}f, .fused = false, .norm = false, .maxSequences = 256, .sms = 132, "
-              ".bulk = true}, 233472)")
+    config = decode.Config(HEADS, KV_HEADS, DIM, fused=False, norm=False, maxSequences=256, bulk=True, split=0)
+    fields = harness.initializer("AttentionDecodeConfig", **dataclasses.asdict(config))
+    config = f"tuned({fields}, {decode.SHARED_PER_SM['sm_90a']})"
     return emit("attention_decode.cuh", config, "attentionDecode", 8, cluster=True)
 
 
 def compile_all():
     sources = {"read": emit("read_bandwidth.cuh", "ReadBandwidthConfig{.sms = 132}", "readBandwidth", 3),
                "prompt": prefill.Shape(HEADS, KV_HEADS, DIM).source("wgmma"), "step": decode_source()}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        images = dict(zip(sources, pool.map(Compiled, sources.values())))
+    images = harness.compile_all(sources, os.cpu_count())
     for name, image in images.items():
         if image.spilled():
             raise SystemExit(f"{name}: spills registers")
@@ -58,18 +57,12 @@ class Bench:
         self.gpu = Gpu()
         self.images = images
         rng = np.random.default_rng(1)
-        self.noise = prefill.to_bf16(rng.standard_normal(1 << 24, np.float32))
-        self.pool = self.gpu.alloc(POOL)
-        for at in range(0, POOL, self.noise.nbytes):
-            self.gpu.call("cuMemcpyHtoD_v2", decode.ctypes.c_uint64(self.pool + at),
-                          self.noise.ctypes.data_as(decode.ctypes.c_void_p),
-                          decode.ctypes.c_size_t(self.noise.nbytes))
+        self.noise = harness.to_bf16(rng.standard_normal(1 << 24, np.float32))
+        self.pool = self.gpu.alloc_filled(POOL, self.noise)
 
     def micros(self, work, launches):
         """Of a launch in the graph that work() makes."""
-        graph = self.gpu.graph(work)
-        self.gpu.time(graph, 3)
-        return float(np.median(self.gpu.time(graph, 9))) * 1e3 / launches
+        return harness.micros(self.gpu, work, launches)
 
     def bandwidth(self):
         """Bytes a second."""

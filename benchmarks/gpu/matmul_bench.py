@@ -12,7 +12,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "gpu"))
-from matmul import Config, Matmul, args_of, compile_all
+from harness import compile_all
+from matmul import Config, Matmul, args_of
 
 ROTATED = 400 << 20  # bytes that launches rotate over: several times L2
 SHAPES = {"qkv": dict(n=6144, k=2560), "o": dict(n=2560, k=4096, epilogue="Residual"),
@@ -97,7 +98,7 @@ def main():
                 knobs = dict(knobs)
                 if tokens in knobs.pop("tokens", [tokens]) and name in knobs.pop("shapes", [name]):
                     todo.append((name, knobs, Config(tokens=tokens, **SHAPES[name], **knobs)))
-    compiled = compile_all([config for _, _, config in todo], options.jobs)
+    compiled = compile_all({config: config.source() for _, _, config in todo}, options.jobs)
     for config, kernel in compiled.items():
         if kernel.spilled():
             print("spills:", config)

@@ -17,7 +17,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from shapes import MODELS, NAMES
 from driver import ROOT, Compiled, Gpu, Kernel, emit
-from matvec import compile_all, load
+from harness import compile_all
+from matvec import load
 
 ROTATED = 400 << 20  # bytes that launches alone rotate over: several times L2
 
@@ -210,7 +211,7 @@ def main():
     models = [m for m in MODELS if m.name in options.models.split(",")]
     configs = [config for model in models for t in sorted({*options.tokens, *options.chain_tokens})
                for _, config, _ in matmuls(model, t, options)]
-    compiled = compile_all(configs, options.jobs, skip=len(options.knobs) > 2)
+    compiled = compile_all({config: config.source() for config in configs}, options.jobs, skip=len(options.knobs) > 2)
     if options.compile_only:
         return
     bench = Bench(options)

@@ -1,33 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill attention against float32 on random ragged batches, and its speed beside torch's.
+"""Prefill attention against float32 on random ragged batches, and with --time its speed beside torch's.
 
-    attention_prefill_test.py [--time] [--only portable|wgmma]
+Slots of the cache that no token has are NaN, and so are outputs before a launch. --compile-only needs no GPU.
 """
-import argparse
+import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
-
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from driver import Compiled, Gpu, Kernel, emit
+from driver import Kernel, emit
+from harness import NAN, Suite, arguments, compile_all, from_bf16, initializer, np, to_bf16
 
 BLOCK = 64  # tokens of a KV block
-NAN = 0x7FC0
 KINDS = {"portable": ("attention_prefill_mma.cuh", "attentionPrefillMma", "AttentionPrefillMmaConfig"),
          "wgmma": ("attention_prefill.cuh", "attentionPrefill", "AttentionPrefillConfig")}
-
-
-def to_bf16(x):
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
-
-
-def from_bf16(x):
-    return (x.astype(np.uint32) << 16).view(np.float32)
 
 
 @dataclass(frozen=True)
@@ -36,10 +24,11 @@ class Shape:
     kvHeads: int
     headDim: int
 
-    def source(self, kind, knobs=""):
+    def source(self, kind, knobs=()):
+        """`knobs`: more fields of the configuration, as (name, value)."""
         header, call, config = KINDS[kind]
-        return emit(header, f"{config}{{.heads = {self.heads}, .kvHeads = {self.kvHeads}, .headDim = {self.headDim}, "
-                            f".scale = {self.headDim ** -0.5!r}f{knobs}}}", call, 3)
+        fields = dict(heads=self.heads, kvHeads=self.kvHeads, headDim=self.headDim, scale=self.headDim ** -0.5)
+        return emit(header, initializer(config, **fields, **dict(knobs)), call, 3)
 
 
 def pack(keys, values, slots, blocks, shape):
@@ -75,7 +64,8 @@ class Batch:
             at = np.arange(context)
             slots.append(self.table[i, at // BLOCK] * BLOCK + at % BLOCK)
         self.pool = pack(np.concatenate(self.keys), np.concatenate(self.values), np.concatenate(slots), total, shape)
-        self.q = to_bf16(spread * (rng.standard_normal((tokens, shape.heads, shape.headDim), np.float32) + (rising > 0)))
+        q = rng.standard_normal((tokens, shape.heads, shape.headDim), np.float32) + (rising > 0)
+        self.q = to_bf16(spread * q)
         self.start = np.concatenate(([0], np.cumsum(queries))).astype(np.int32)
 
     def arrays(self):
@@ -110,9 +100,11 @@ class Launch:
         self.out = np.empty((len(batch.q) + 2,) + batch.q.shape[1:], np.uint16)
         self.target = gpu.alloc(self.out.nbytes)
 
-    def run(self, kernel):
+    def run(self, kernel, overlap):
+        """The output of a launch; with `overlap` of the last of three."""
         self.gpu.fill(self.target, 0xFF, self.out.nbytes)
-        kernel.launch([self.q, self.pool, self.target], step=self.step, overlap=True)
+        for _ in range(3 if overlap else 1):
+            kernel.launch([self.q, self.pool, self.target], overlap, self.step)
         self.gpu.synchronize()
         self.gpu.download(self.out, self.target)
         return self.out.copy()
@@ -126,10 +118,10 @@ class Launch:
 def wrong(got, again, expected):
     """Why `got` is not `expected`, or None."""
     if not np.array_equal(got, again):
-        return "a second run gives other bits"
+        return "not the same bits again"
     rows = len(expected)
     if not (got[rows:] == 0xFFFF).all():
-        return "rows past the step's were written"
+        return "wrote behind its output"
     got, skipped = from_bf16(got[:rows]), np.isnan(expected)
     if not np.isnan(got[skipped]).all():
         return "rows of a sequence with one token were written"
@@ -156,32 +148,22 @@ def batches(rng, shape):
 
 SHAPES = [Shape(2, 2, 128), Shape(6, 2, 128), Shape(8, 2, 64), Shape(8, 1, 128), Shape(3, 1, 64)]
 # Few multiprocessors: many tiles for each.
-VARIANTS = {"portable": ["", ", .sms = 3", ", .warps = 4"],
-            "wgmma": ["", ", .sms = 3", ", .sms = 2, .stages = 3", ", .keys = 64, .stages = 4", ", .inTurns = false"]}
+VARIANTS = {"portable": [{}, dict(sms=3), dict(warps=4)],
+            "wgmma": [{}, dict(sms=3), dict(sms=2, stages=3), dict(keys=64, stages=4), dict(inTurns=False)]}
+SMALL = Shape(3, 1, 64)
 
 
-def check(gpu, kinds):
-    work = [(kind, shape, knobs) for kind in kinds for shape in SHAPES for knobs in VARIANTS[kind]]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        compiled = list(pool.map(lambda item: Compiled(item[1].source(item[0], item[2])), work))
-    kernels = {item: Kernel(gpu, image.image, emitted=True) for item, image in zip(work, compiled)}
-    failed = [f"{item}: spills" for item, image in zip(work, compiled) if image.spilled()]
-    passed = len(work) - len(failed)
-    for shape in SHAPES:
-        rng = np.random.default_rng(7)
+def check(suite, gpu, kernels, shapes, seed):
+    """`kernels`: {(kind, shape, knobs): Kernel}."""
+    for shape in shapes:
+        rng = np.random.default_rng(seed)
         for name, batch in batches(rng, shape):
             expected, launch = batch.reference(), Launch(gpu, batch)
-            for (kind, of, knobs), kernel in kernels.items():
-                if of != shape:
-                    continue
-                reason = wrong(launch.run(kernel), launch.run(kernel), expected)
-                if reason:
-                    failed.append(f"{kind} {shape}{knobs} {name}: {reason}")
-                    print(failed[-1], flush=True)
-                else:
-                    passed += 1
+            for key, kernel in kernels.items():
+                if key[1] == shape:
+                    reason = wrong(launch.run(kernel, False), launch.run(kernel, True), expected)
+                    suite.report(f"{key} {name}", reason)
             launch.free()
-    return passed, len(failed)
 
 
 def torch_times(tokens, shape):
@@ -210,21 +192,21 @@ def torch_times(tokens, shape):
     return times
 
 
-def speed(gpu, kinds, knobs):
+def speed(gpu, kinds, knobs, jobs):
+    """`knobs`: more ways to run the wgmma kernel."""
     for shape in (Shape(32, 8, 128), Shape(32, 8, 64)):
-        work = [(kind, knob) for kind in kinds for knob in knobs.get(kind, [""])]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            images = list(pool.map(lambda item: Compiled(shape.source(*item)), work))
-        kernels = {item: Kernel(gpu, image.image, emitted=True) for item, image in zip(work, images)}
+        work = [(kind, way) for kind in kinds for way in ((), *(knobs if kind == "wgmma" else ()))]
+        images = compile_all({item: shape.source(*item) for item in work}, jobs)
+        kernels = {item: Kernel(gpu, image.image, emitted=True) for item, image in images.items()}
         for tokens in (512, 2048, 8192):
             launch = Launch(gpu, Batch(np.random.default_rng(3), shape, [tokens], [tokens], spread=1.0))
             flop = 2 * tokens ** 2 * shape.headDim * shape.heads
             times = {}
-            for (kind, knob), kernel in kernels.items():
+            for (kind, way), kernel in kernels.items():
                 def call():
                     kernel.launch([launch.q, launch.pool, launch.target], step=launch.step)
                 gpu.time(call, 3)
-                times[kind + knob] = sorted(gpu.time(call, 10))[5]
+                times[" ".join([kind, *map(str, way)])] = sorted(gpu.time(call, 10))[5]
             times.update(torch_times(tokens, shape))
             for name, ms in times.items():
                 print(f"{shape.heads}/{shape.kvHeads} x {shape.headDim}, {tokens} tokens: {name}: {ms * 1e3:.1f} us, "
@@ -233,17 +215,22 @@ def speed(gpu, kinds, knobs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, small="one shape")
     parser.add_argument("--time", action="store_true", help="time it too")
     parser.add_argument("--only", choices=KINDS, help="check one of the kernels")
-    parser.add_argument("--knobs", action="append", help="of the wgmma kernel, to time, such as ', .stages = 3'")
+    parser.add_argument("--knobs", action="append", type=json.loads, default=[],
+                        help="""of the wgmma kernel, to time, JSON: {"stages": 3}""")
     options = parser.parse_args()
-    kinds, gpu = [options.only] if options.only else list(KINDS), Gpu()
-    passed, failed = check(gpu, kinds)
-    if options.time:
-        speed(gpu, kinds, {"wgmma": options.knobs} if options.knobs else {})
-    print(f"{passed} passed, {failed} failed")
-    return failed > 0
+    kinds, shapes = [options.only] if options.only else list(KINDS), [SMALL] if options.small else SHAPES
+    keys = [(kind, shape, tuple(knobs.items())) for kind in kinds for shape in shapes for knobs in VARIANTS[kind]]
+    suite = Suite(options, {key: key[1].source(key[0], key[2]) for key in keys})
+    if not options.compile_only:
+        gpu, seed = suite.start()
+        kernels = {key: Kernel(gpu, image.image, emitted=True) for key, image in suite.compiled.items()}
+        check(suite, gpu, kernels, shapes, seed)
+        if options.time:
+            speed(gpu, kinds, [tuple(knobs.items()) for knobs in options.knobs], options.jobs)
+    return suite.finish()
 
 
 if __name__ == "__main__":

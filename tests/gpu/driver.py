@@ -135,6 +135,13 @@ class Gpu:
     def download(self, array, pointer):
         self.call("cuMemcpyDtoH_v2", array.ctypes.data_as(c.c_void_p), c.c_uint64(pointer), c.c_size_t(array.nbytes))
 
+    def alloc_filled(self, size, array):
+        """Memory of copies of `array`, whose bytes divide `size`."""
+        pointer = self.alloc(size)
+        for at in range(pointer, pointer + size, array.nbytes):
+            self.call("cuMemcpyHtoD_v2", c.c_uint64(at), array.ctypes.data_as(c.c_void_p), c.c_size_t(array.nbytes))
+        return pointer
+
     def fill(self, pointer, byte, size):
         self.call("cuMemsetD8_v2", c.c_uint64(pointer), c.c_ubyte(byte), c.c_size_t(size))
 

@@ -2,11 +2,11 @@
 """Matvec kernels as codegen emits them: a wrapper around templates/cuda/matvec.cuh for one configuration."""
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from driver import Compiled, Kernel, emit
+from driver import Kernel, emit
+from harness import initializer
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,9 @@ class Config:
     finishWarps: int = 0
     triggerAtEntry: bool = True
 
-    def initializer(self):
-        return (f".n = {self.n}, .k = {self.k}, .tokens = {self.tokens}, .epilogue = Epilogue::{self.epilogue}, "
-                f".out = Out::{self.out}, .norm = {str(self.norm).lower()}, "
-                f".normWeight = {str(self.normWeight).lower()}, .bias = {str(self.bias).lower()}, "
-                f".eps = {self.eps}f, .split = {self.split}, .clusters = {self.clusters}, "
-                f".chunkBlocks = {self.chunkBlocks}, .slots = {self.slots}, .outstanding = {self.outstanding}, "
-                f".perSm = {self.perSm}, .warps = {self.warps}, .finishWarps = {self.finishWarps}, "
-                f".triggerAtEntry = {str(self.triggerAtEntry).lower()}")
-
     def source(self):
-        return emit("matvec.cuh", f"tuned(MatvecConfig{{{self.initializer()}}})", "matvec", 7, cluster=True) + """
+        fields = asdict(self) | dict(epilogue=f"Epilogue::{self.epilogue}", out=f"Out::{self.out}")
+        return emit("matvec.cuh", f"tuned({initializer('MatvecConfig', **fields)})", "matvec", 7, cluster=True) + """
 static_assert(config.valid(), "no way to run this shape");
 extern "C" __constant__ const int k_cut[5] = {config.split, config.slots, planOf(config).chunkBlocks,
   planOf(config).chunksPerTile, planOf(config).clusterTiles};
@@ -56,22 +48,6 @@ extern "C" __constant__ const int k_cut[5] = {config.split, config.slots, planOf
 
 
 CUT = ("split", "slots", "chunkBlocks", "chunksPerTile", "clusterTiles")
-
-
-def compile_all(configs, workers, skip=False):
-    """{config: Compiled}, on `workers` threads; NVRTC runs without the interpreter's lock. `skip`: leave out what
-    cannot run at all."""
-    def attempt(config):
-        try:
-            return Compiled(config.source())
-        except RuntimeError:
-            if not skip:
-                raise
-            return None
-
-    configs = list(dict.fromkeys(configs))
-    with ThreadPoolExecutor(workers) as pool:
-        return {config: kernel for config, kernel in zip(configs, pool.map(attempt, configs)) if kernel}
 
 
 def load(gpu, compiled):

@@ -4,17 +4,14 @@
 Outputs are poisoned with NaN and fenced with a guard; each kernel runs twice, alone and overlapping itself
 (programmatic launch), and must give the same bits. --compile-only needs no GPU.
 """
-import argparse
 import ctypes
 import os
 import sys
 
-import numpy as np
-
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from matvec import Config, compile_all, load
+from harness import GUARD, NAN, Suite, arguments, from_bf16, np, run, to_bf16
+from matvec import Config, load
 
-GUARD = 64
 TOKENS = (1, 2, 3, 4, 7, 8, 9, 16)
 SMALL = [Config(n=72, k=264, tokens=t, epilogue=e, norm=e != "None", normWeight=t == 3, bias=t > 1, split=s)
          for t, e, s in ((1, "None", 1), (3, "SwiGlu", 2), (9, "Residual", 4))]
@@ -42,16 +39,6 @@ def configurations():
         yield Config(n=6144, k=4096, tokens=tokens, norm=True)
 
 
-def to_bf16(values):
-    """float32 to bfloat16 bits, to nearest even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def from_bf16(bits):
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
 class Case:
     """Random inputs of one configuration, packed, and what float64 makes of them."""
 
@@ -64,7 +51,7 @@ class Case:
         self.bias, self.up_bias = (rng.standard_normal(c.n, np.float32) if c.bias else None for _ in range(2))
         residual = rng.standard_normal((c.tokens, c.n), np.float32)
         self.residual = residual if c.out == "F32" else to_bf16(residual)
-        self.stream = np.full(c.weight_bytes() // 2, 0x7FFF, np.uint16)
+        self.stream = np.full(c.weight_bytes() // 2, NAN, np.uint16)
         pointers = [w.ctypes.data_as(ctypes.c_void_p) for w in weights]
         pack = packer.packPair if pair else packer.packPlain
         pack(*pointers, ctypes.c_int64(c.n), ctypes.c_int(c.k), self.stream.ctypes.data_as(ctypes.c_void_p))
@@ -84,34 +71,21 @@ class Case:
         return y
 
 
-def run(gpu, kernel, case, launches, overlap):
+def output_of(gpu, kernel, case, launches, overlap):
     """The output of the last of `launches` launches; None if the guard behind it was touched."""
     c = case.config
-    kind = np.float32 if c.out == "F32" else np.uint16
-    poison = np.full(c.tokens * c.n + GUARD, np.nan, np.float32) if c.out == "F32" else np.full(
-        c.tokens * c.n + GUARD, 0x7FFF, np.uint16)
-    inputs = [case.stream, case.x, poison, case.norm, case.bias, case.up_bias, case.residual]
-    pointers = [gpu.upload(array) if array is not None else 0 for array in inputs]
-    for _ in range(launches):
-        kernel.launch(pointers, overlap)
-    gpu.synchronize()
-    out = np.empty_like(poison, kind)
-    gpu.download(out, pointers[2])
-    for pointer in filter(None, pointers):
-        gpu.free(pointer)
-    if out[c.tokens * c.n:].tobytes() != poison[c.tokens * c.n:].tobytes():
-        return None
-    return out[:c.tokens * c.n].reshape(c.tokens, c.n)
+    size = c.tokens * c.n
+    poison = np.full(size + GUARD, np.nan, np.float32) if c.out == "F32" else np.full(size + GUARD, NAN, np.uint16)
+    arrays = [case.stream, case.x, poison, case.norm, case.bias, case.up_bias, case.residual]
+    out, = run(gpu, kernel, arrays, [2], launches, overlap)
+    return out[:size].reshape(c.tokens, c.n) if out[size:].tobytes() == poison[size:].tobytes() else None
 
 
 def check(gpu, compiled, case):
     """What is wrong with a configuration, or None."""
-    c = case.config
-    if compiled.spilled():
-        return f"{compiled.spilled()} bytes of stack or spills"
-    kernel = load(gpu, compiled)
-    first = run(gpu, kernel, case, 1, False)
-    again = run(gpu, kernel, case, 3, True)
+    c, kernel = case.config, load(gpu, compiled)
+    first = output_of(gpu, kernel, case, 1, False)
+    again = output_of(gpu, kernel, case, 3, True)
     kernel.unload()
     if first is None or again is None:
         return "wrote behind its output"
@@ -128,32 +102,20 @@ def check(gpu, compiled, case):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packer", required=True, help="pack.cpp as a shared library")
-    parser.add_argument("--small", action="store_true", help="three small cases, for compute-sanitizer")
-    parser.add_argument("--compile-only", action="store_true")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--seed", type=int, default=None)
+    parser = arguments(__doc__, small="three small cases")
+    parser.add_argument("--packer", help="pack.cpp as a shared library; needed to run")
     options = parser.parse_args()
     configs = SMALL if options.small else list(dict.fromkeys(configurations()))
-    compiled = compile_all(configs, options.jobs)
-    most = max(compiled.values(), key=lambda k: k.registers())
-    print(f"{len(compiled)} kernels, at most {most.registers()} registers, "
-          f"{sum(bool(k.spilled()) for k in compiled.values())} of them spill")
-    if options.compile_only:
-        return sum(bool(k.spilled()) for k in compiled.values())
-    from driver import Gpu
-    gpu, packer = Gpu(), ctypes.CDLL(os.path.abspath(options.packer))
-    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little")
-    print(f"{gpu.name}, seed {seed}")
-    rng, failed = np.random.default_rng(seed), 0
-    for config in configs:
-        problem = check(gpu, compiled[config], Case(config, rng, packer))
-        if problem:
-            failed += 1
-            print(f"FAILED {config}: {problem}")
-    print(f"{len(configs) - failed} passed, {failed} failed")
-    return int(failed > 0)
+    suite = Suite(options, {config: config.source() for config in configs})
+    if not options.compile_only:
+        if not options.packer:
+            parser.error("--packer is needed to run")
+        packer = ctypes.CDLL(os.path.abspath(options.packer))
+        gpu, seed = suite.start()
+        rng = np.random.default_rng(seed)
+        for config in configs:
+            suite.report(config, check(gpu, suite.compiled[config], Case(config, rng, packer)))
+    return suite.finish()
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ sanitize() { # every kernel test that has small cases
   [ -n "$sanitizer" ] || { echo "no compute-sanitizer: nothing is run under it"; return; }
   for tool in memcheck racecheck; do
     for name in "${kernels[@]}"; do
-      grep -q -- '"--small"' "$here/${name}_test.py" || continue
+      grep -q 'small=' "$here/${name}_test.py" || continue
       mapfile -t more < <(arguments "$name")
       suite "$tool $name" "$sanitizer" --tool "$tool" --error-exitcode 3 python3 "$here/${name}_test.py" "${more[@]}" \
         --small

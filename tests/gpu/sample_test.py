@@ -4,23 +4,23 @@
 Tokens must be equal, but where the random number, top-p's mass or min-p's bound is within 1e-5 of a border between two
 tokens: then the reference is asked again with each a little less or more. --compile-only needs no GPU.
 """
-import argparse
+from __future__ import annotations
+
 import itertools
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from driver import Compiled, Kernel, emit
+from driver import Kernel, emit
+from harness import Suite, arguments, initializer, micros, np
 
 POISON = 0x7F7F7F7F
-F32 = np.float32
-SAMPLING = np.dtype([("temperature", "f4"), ("topP", "f4"), ("minP", "f4"), ("repetition", "f4"), ("frequency", "f4"),
-                     ("presence", "f4"), ("topK", "i4"), ("seed", "u4", 2), ("index", "u4"), ("historyBegin", "i4"),
-                     ("historyEnd", "i4"), ("biasBegin", "i4"), ("biasEnd", "i4")])
+F32 = np and np.float32
+# rt::CudaSampling
+SAMPLING = [("temperature", "f4"), ("topP", "f4"), ("minP", "f4"), ("repetition", "f4"), ("frequency", "f4"),
+            ("presence", "f4"), ("topK", "i4"), ("seed", "u4", 2), ("index", "u4"), ("historyBegin", "i4"),
+            ("historyEnd", "i4"), ("biasBegin", "i4"), ("biasEnd", "i4")]
 
 
 @dataclass
@@ -229,54 +229,42 @@ def measure(gpu, kernel, rows):
     """Microseconds of a launch, of many in a graph."""
     step, logits = upload(gpu, rows, len(rows))
     workspace, counters = gpu.alloc(max(kernel.workspace, 16)), gpu.upload(np.zeros(kernel.counters + 1, np.int32))
-    replay = gpu.graph(lambda: [kernel.launch([logits, workspace, counters], True, step) for _ in range(10)])
-    time = sorted(gpu.time(replay, 8))[4] * 100
+    time = micros(gpu, lambda: [kernel.launch([logits, workspace, counters], True, step) for _ in range(10)], 10)
     for pointer in (logits, workspace, counters):
         gpu.free(pointer)
     gpu.free_step(step)
     return time
 
 
+def source(shape):
+    vocab, rows = shape
+    return emit("sample.cuh", initializer("SampleConfig", vocab=vocab, maxRows=rows), "sample", 3)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="one small case, for compute-sanitizer")
+    parser = arguments(__doc__, small="two small cases")
     parser.add_argument("--bench", action="store_true", help="also print times")
-    parser.add_argument("--compile-only", action="store_true")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     todo = [(1000, 4, 3), (5000, 40, 8)] if options.small else CASES
-    shapes = list(dict.fromkeys([case[:2] for case in todo] + [(151936, s) for s in (1, 256) if options.bench]))
-    config = lambda vocab, rows: f"SampleConfig{{.vocab = {vocab}, .maxRows = {rows}}}"
-    with ThreadPoolExecutor(options.jobs) as pool:
-        build = lambda shape: Compiled(emit("sample.cuh", config(*shape), "sample", 3))
-        compiled = dict(zip(shapes, pool.map(build, shapes)))
-    spilled = [shape for shape, k in compiled.items() if k.spilled()]
-    print(f"{len(compiled)} kernels, at most {max(k.registers() for k in compiled.values())} registers, "
-          f"{len(spilled)} of them spill {spilled[:1] or ''}", flush=True)
+    shapes = [case[:2] for case in todo] + [(151936, rows) for rows in (1, 256) if options.bench]
+    suite = Suite(options, {shape: source(shape) for shape in shapes})
     if options.compile_only:
-        return int(bool(spilled))
-    from driver import Gpu
-    gpu = Gpu()
-    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little")
-    rng, failed, near_ties, total = np.random.default_rng(seed), len(spilled), 0, 0
-    print(f"{gpu.name}, seed {seed}", flush=True)
-    kernels = {shape: Kernel(gpu, k.image, emitted=True) for shape, k in compiled.items()}
+        return suite.finish()
+    gpu, seed = suite.start()
+    rng, near_ties = np.random.default_rng(seed), 0
+    kernels = {shape: Kernel(gpu, k.image, emitted=True) for shape, k in suite.compiled.items()}
     for vocab, most, count in todo:
         for _ in range(12 if most < 16 and not options.small else 1):
-            rows = [random_row(rng, vocab) for _ in range(count)]
-            problems, ties = check(gpu, kernels[vocab, most], rows, most)
-            near_ties, failed, total = near_ties + ties, failed + bool(problems), total + 1
-            for problem in problems[:2]:
-                print(f"FAILED vocab {vocab}, {count} of {most} rows: {problem}", flush=True)
+            problems, ties = check(gpu, kernels[vocab, most], [random_row(rng, vocab) for _ in range(count)], most)
+            near_ties += ties
+            suite.report(f"vocab {vocab}, {count} of {most} rows", "; ".join(problems[:2]))
     print(f"{near_ties} near ties")
     for name, parameters in BENCH if options.bench else []:
         for count in (1, 256):
             logits = rng.standard_normal((count, 151936)).astype(F32) * F32(2)
             rows = [Row(x, seed=i, **parameters) for i, x in enumerate(logits)]
             print(f"{name}, {count} rows: {measure(gpu, kernels[151936, count], rows):.1f} us", flush=True)
-    print(f"{total + len(spilled) - failed} passed, {failed} failed")
-    return int(failed > 0)
+    return suite.finish()
 
 
 if __name__ == "__main__":

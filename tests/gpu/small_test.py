@@ -4,40 +4,16 @@
 Outputs are poisoned with NaN and fenced with a guard, and so are the rows of x behind the step's; each kernel runs
 alone and overlapping itself (programmatic launch). --compile-only needs no GPU.
 """
-import argparse
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
-
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from driver import Compiled, Kernel, emit
+from driver import Kernel, emit
+from harness import GUARD, NAN, Suite, arguments, from_bf16, initializer, micros, np, pack, run, to_bf16
 
-GUARD, SMS = 64, 132
 HIDDEN = (8, 64, 576, 2560, 4096, 16384)
 ROWS = (1, 3, 16, 257, 2048)
-
-
-def to_bf16(values):
-    """float32 to bfloat16 bits, to nearest even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def from_bf16(bits):
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def pack(weight):
-    """The stream of layout.h of a weight [n, k]."""
-    rows, columns = -(-weight.shape[0] // 16) * 16, -(-weight.shape[1] // 64) * 64
-    padded = np.zeros((rows, columns), weight.dtype)
-    padded[:weight.shape[0], :weight.shape[1]] = weight
-    atoms = padded.reshape(-1, 2, 8, columns // 64, 8, 8).transpose(0, 3, 1, 2, 4, 5)
-    places = np.arange(8)[:, None] ^ np.arange(8)
-    return np.ascontiguousarray(atoms[:, :, :, np.arange(8)[:, None], places])
 
 
 @dataclass(frozen=True)
@@ -49,15 +25,12 @@ class Case:
     weighted: bool = True  # norms
 
     def source(self):
-        fields = f".hidden = {self.hidden}, .maxRows = {self.most}, .sms = {SMS}"
-        if self.op == "embed":
-            return emit("embed.cuh", f"EmbedConfig{{.hidden = {self.hidden}, .vocab = 1000, .maxRows = {self.most}}}",
-                        "embed", 2)
-        if self.op == "rmsNorm":
-            return emit("norm.cuh", f"RmsNormConfig{{.hidden = {self.hidden}, .eps = 1e-5f, .weighted = "
-                        f"{str(self.weighted).lower()}, .maxRows = {self.most}}}",
-                        "rmsNorm", 3)
-        return emit("last_tokens.cuh", f"LastTokensConfig{{{fields}}}", "lastTokens", 2)
+        header, config, arguments, fields = {
+            "embed": ("embed.cuh", "EmbedConfig", 2, dict(vocab=1000)),
+            "rmsNorm": ("norm.cuh", "RmsNormConfig", 3, dict(eps=1e-5, weighted=self.weighted)),
+            "lastTokens": ("last_tokens.cuh", "LastTokensConfig", 2, {})}[self.op]
+        fields = dict(hidden=self.hidden) | fields | dict(maxRows=self.most)
+        return emit(header, initializer(config, **fields), self.op, arguments)
 
 
 def cases():
@@ -86,7 +59,7 @@ def inputs(case, rng):
     if case.op == "lastTokens":
         rows = np.sort(rng.choice(case.most, case.rows, replace=False)).astype(np.int32)
         return [x], dict(counts=np.array([case.most, 0, case.rows], np.int32), logitRows=rows), from_bf16(x[rows]), 0
-    x[case.rows:] = 0x7FFF
+    x[case.rows:] = NAN
     weight = rng.uniform(0.5, 2, case.hidden).astype(np.float32)
     exact = from_bf16(x[:case.rows]).astype(np.float64)
     exact = exact / np.sqrt((exact * exact).mean(-1, keepdims=True) + np.float32(1e-5))
@@ -96,40 +69,29 @@ def inputs(case, rng):
 
 def check(gpu, compiled, case, rng):
     """What is wrong with a case, or None."""
-    arguments, arrays, expected, tolerance = inputs(case, rng)
-    kernel = Kernel(gpu, compiled.image, emitted=True)
-    poison = np.full(case.most * case.hidden + GUARD, 0x7FFF, np.uint16)
-    step, pointers = gpu.step(**arrays), [gpu.upload(array) for array in arguments + [poison]]
-    outputs = []
-    for launches, overlap in ((1, False), (3, True)):
-        for _ in range(launches):
-            kernel.launch(pointers, overlap, step)
-        gpu.synchronize()
-        out = np.empty_like(poison)
-        gpu.download(out, pointers[-1])
-        outputs.append(out)
-    for pointer in pointers:
-        gpu.free(pointer)
+    given, arrays, expected, tolerance = inputs(case, rng)
+    kernel, step = Kernel(gpu, compiled.image, emitted=True), gpu.step(**arrays)
+    given.append(np.full(case.most * case.hidden + GUARD, NAN, np.uint16))
+    first, = run(gpu, kernel, given, [len(given) - 1], step=step)
+    again, = run(gpu, kernel, given, [len(given) - 1], launches=3, overlap=True, step=step)
     gpu.free_step(step)
     kernel.unload()
     size = case.rows * case.hidden
-    if (outputs[0][size:] != 0x7FFF).any():
+    if (first[size:] != NAN).any():
         return "wrote behind its output"
-    if (outputs[0] != outputs[1]).any():
+    if (first != again).any():
         return "not the same bits again"
-    y = from_bf16(outputs[0][:size]).reshape(case.rows, case.hidden)
+    y = from_bf16(first[:size]).reshape(case.rows, case.hidden)
     wrong = ~(np.abs(y - expected) <= tolerance * np.abs(expected))
     return f"{wrong.sum()} of {size} are wrong, the first at {np.argwhere(wrong)[0]}" if wrong.any() else None
 
 
 def measure(gpu, compiled, case, rng):
     """Microseconds of a launch, of many in a graph."""
-    arguments, arrays, _, _ = inputs(case, rng)
-    kernel = Kernel(gpu, compiled.image, emitted=True)
-    step = gpu.step(**arrays)
-    pointers = [gpu.upload(array) for array in arguments] + [gpu.alloc(case.most * case.hidden * 2)]
-    replay = gpu.graph(lambda: [kernel.launch(pointers, True, step) for _ in range(20)])
-    time = sorted(gpu.time(replay, 10))[5] * 50
+    given, arrays, _, _ = inputs(case, rng)
+    kernel, step = Kernel(gpu, compiled.image, emitted=True), gpu.step(**arrays)
+    pointers = [gpu.upload(array) for array in given] + [gpu.alloc(case.most * case.hidden * 2)]
+    time = micros(gpu, lambda: [kernel.launch(pointers, True, step) for _ in range(20)], 20)
     for pointer in pointers:
         gpu.free(pointer)
     gpu.free_step(step)
@@ -137,39 +99,24 @@ def measure(gpu, compiled, case, rng):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="three small cases, for compute-sanitizer")
+    parser = arguments(__doc__, small="three small cases")
     parser.add_argument("--bench", action="store_true", help="also print times")
-    parser.add_argument("--compile-only", action="store_true")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     todo = list(dict.fromkeys(cases()))
     if options.small:
         todo = [case for case in todo if case.hidden == 576 and case.most == 3]
     timed = [Case(op, 2560, rows, rows) for op in ("embed", "rmsNorm", "lastTokens") for rows in (1, 64, 8192)
              if options.bench]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        compiled = dict(zip(todo + timed, pool.map(lambda case: Compiled(case.source()), todo + timed)))
-    spilled = [case for case, k in compiled.items() if k.spilled()]
-    print(f"{len(compiled)} kernels, at most {max(k.registers() for k in compiled.values())} registers, "
-          f"{len(spilled)} of them spill {spilled[:1] or ''}", flush=True)
-    if options.compile_only:
-        return int(bool(spilled))
-    from driver import Gpu
-    gpu = Gpu()
-    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "little")
-    rng, failed = np.random.default_rng(seed), len(spilled)
-    print(f"{gpu.name}, seed {seed}", flush=True)
-    for case in todo:
-        problem = check(gpu, compiled[case], case, rng)
-        if problem:
-            failed += 1
-            print(f"FAILED {case}: {problem}", flush=True)
-    for case in timed:
-        print(f"{case.op} {case.rows} x {case.hidden}: {measure(gpu, compiled[case], case, rng):.2f} us", flush=True)
-    print(f"{len(todo) + len(spilled) - failed} passed, {failed} failed")
-    return int(failed > 0)
+    suite = Suite(options, {case: case.source() for case in todo + timed})
+    if not options.compile_only:
+        gpu, seed = suite.start()
+        rng = np.random.default_rng(seed)
+        for case in todo:
+            suite.report(case, check(gpu, suite.compiled[case], case, rng))
+        for case in timed:
+            time = measure(gpu, suite.compiled[case], case, rng)
+            print(f"{case.op} {case.rows} x {case.hidden}: {time:.2f} us", flush=True)
+    return suite.finish()
 
 
 if __name__ == "__main__":
