@@ -15,7 +15,9 @@ struct PassOptions {
   int64_t maxStepTokens = 512;      ///< T at most: what plan-memory makes room for
   int64_t maxStepLogits = 64;       ///< S at most
 
-  bool isCuda() const { return llvm::StringRef(target).split(':').first == "cuda"; }
+  llvm::StringRef targetKind() const { return llvm::StringRef(target).split(':').first; }
+  bool isCpu() const { return targetKind() == "cpu"; }
+  bool isCuda() const { return targetKind() == "cuda"; }
 };
 
 #define GRAPH_PASS(NAME, FUNCTION, SUMMARY) void FUNCTION(Graph &graph, const PassOptions &options);

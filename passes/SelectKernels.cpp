@@ -35,9 +35,8 @@ bool isServedByCuda(const Op &op) {
 } // namespace
 
 void selectKernels(Graph &graph, const PassOptions &options) {
-  bool isCpu = llvm::StringRef(options.target).split(':').first == "cpu";
   for (auto &op : graph.ops()) {
-    bool isServed = (isCpu && isServedByCpu(*op)) || (options.isCuda() && isServedByCuda(*op));
+    bool isServed = (options.isCpu() && isServedByCpu(*op)) || (options.isCuda() && isServedByCuda(*op));
     op->kernel = isServed ? op->mnemonic().str() : "";
   }
 }

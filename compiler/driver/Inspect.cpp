@@ -170,7 +170,7 @@ Error inspect(const InspectOptions &options, llvm::raw_ostream &os) {
     device = rates;
   }
   TRY_ASSIGN(plan, isModel(path) ? planOf(options.compile) : readExecutable(path, os));
-  if (!device && llvm::StringRef(plan.target).starts_with("cuda:"))
+  if (!device && plan.target == "cuda:sm_90a")
     device = llvm::cantFail(parseDevice("h200"));
   os << plan.model << " for " << plan.target << '\n';
   printKernels(plan, os);

@@ -10,7 +10,7 @@ namespace sinter {
 struct InspectOptions {
   CompileOptions compile; ///< `model` is what is inspected; the rest matters where that is a model
   StepShape shape;
-  std::string device;       ///< parseDevice(); empty: an H200 for a CUDA target, none for a CPU
+  std::string device;       ///< parseDevice(); empty: an H200 for what is built for it, none for other targets
   bool everyLaunch = false; ///< else one line for all launches of a kernel
 };
 

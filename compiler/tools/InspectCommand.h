@@ -21,7 +21,7 @@ private:
   llvm::cl::opt<bool> prompt{"prompt", llvm::cl::desc("The tokens are those of one sequence"), llvm::cl::sub(command)};
   NumberFlag context{"context", llvm::cl::desc("Tokens of a sequence, the step's included (default: 1024)"),
                      llvm::cl::value_desc("n"), llvm::cl::sub(command)};
-  llvm::cl::opt<std::string> device{"device", llvm::cl::desc("h200 (default of a GPU), or TB/s,TFLOP/s"),
+  llvm::cl::opt<std::string> device{"device", llvm::cl::desc("h200 (default of sm_90a), or TB/s,TFLOP/s"),
                                     llvm::cl::sub(command)};
   llvm::cl::opt<bool> launches{"launches", llvm::cl::desc("A line for every launch, not for every kernel"),
                                llvm::cl::sub(command)};
