@@ -2,6 +2,7 @@
 // The activation arena: sizes, and plans of random graphs in which no two living values overlap.
 #include "passes/PlanMemory.h"
 #include "ir/Ops.h"
+#include "ir/Parser.h"
 #include <gtest/gtest.h>
 #include <random>
 
@@ -98,6 +99,29 @@ TEST(PlanMemory, TheCheckerSeesOverlapsAndMissingPlaces) {
             operand.str() + " and " + second.result().str() + " overlap");
   second.result().offset += 4;
   EXPECT_NE(llvm::toString(checkMemoryPlan(graph, options)), "");
+}
+
+// A GPU's step in which every row has logits reads %a where last_tokens would have copied it from.
+TEST(PlanMemory, RowsThatDenseHeadsReadStay) {
+  auto module = llvm::cantFail(parseModule({R"(
+weight @w : f32[64]
+weight @v : f32[128, 64]
+graph @g(%x: f32[T, 64]) {
+  %a = rms_norm %x, @w
+  %l = last_tokens %a
+  %b = rms_norm %l, @w
+  %c = linear %b, @v
+  return %c
+}
+)",
+                                            "test"}));
+  Graph &graph = *module->graphs().front();
+  PassOptions cuda = options;
+  cuda.target = "cuda";
+  planMemory(graph, options);
+  EXPECT_EQ(llvm::toString(checkMemoryPlan(graph, cuda)), "%a and %b overlap");
+  planMemory(graph, cuda);
+  EXPECT_EQ(llvm::toString(checkMemoryPlan(graph, cuda)), "");
 }
 
 } // namespace
