@@ -5,6 +5,8 @@
 // its warps has 16 tokens of every block, a ring for them and a softmax of its own; they meet when a head is finished.
 // What earlier steps wrote, and the step's own arrays, can be read before the kernels of this step are done, so a fused
 // kernel fills its rings and fetches what queries are roped with before it waits.
+// Source: Dao, Haziza, Massa and Sizov, "Flash-Decoding for long-context inference", 2023; Kwon et al., "Efficient
+// Memory Management for Large Language Model Serving with PagedAttention", 2023
 //
 // Arguments: fused: 0 qkv, 1 rope table, 2 norm weight of q, 3 of k; else 0 q. 4 pool, 5 out, 6 workspace, 7 counters.
 #pragma once

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every matmul can do to its sums before it stores them. Plain C++20.
+// Source of SwiGLU: Shazeer, "GLU Variants Improve Transformer", 2020
 #pragma once
 
 namespace sinter::cuda {

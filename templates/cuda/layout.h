@@ -7,6 +7,8 @@
 // ldmatrix fetch the same piece of eight rows without a bank conflict. So any range of atoms is one bulk copy, and no
 // kernel has to rearrange anything.
 //
+// Source: PTX ISA 9.0, "Swizzling Modes" and "Shared Memory Matrix Layout"
+//
 // A weight [n, k] is   [tile of 16 rows][block of 64 columns][atom: rows 0-7, rows 8-15][8][64]
 // A block of the KV cache, one layer, is   [kv head][keys, values][head_dim / 64][atom of 8 tokens: 8][8][64]
 #pragma once

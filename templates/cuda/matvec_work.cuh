@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the two halves of a matvec share: its arguments, its ring, and which blocks of which tiles a CTA has.
+// What the parts of a matvec share: its ring, its barriers, and which blocks of which tiles a CTA has.
 #pragma once
 #include "templates/cuda/matvec_config.h"
 #include "templates/cuda/ptx/barrier.cuh"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rotary embedding of two neighbouring pairs of a head: columns c, c + 1 and their partners half a head further on.
+// Source: Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021
 #pragma once
 #include "templates/cuda/bf16.cuh"
 #include "templates/cuda/ptx/memory.cuh"

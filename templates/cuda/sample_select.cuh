@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finding candidates without sorting the vocabulary: those up to a bound, gathered and sorted; and, of however many,
-// the one with which a running count or mass reaches a target, by histograms that close in on it.
+// the one with which a running count or mass reaches a target, by histograms that close in on it, as radix
+// selection does.
 #pragma once
 #include "templates/cuda/ptx/types.cuh"
 #include "templates/cuda/sample_block.cuh"
