@@ -46,6 +46,7 @@ def script_suites(build):
     yield "golden", script("e2e/golden.py", "--sinter", sinter)
     yield "random-weights", script("e2e/random_weights.py", "--sinter", sinter)
     yield "cuda-compile", script("e2e/cuda_compile.py", "--sinter", sinter)
+    yield "cuda-fake", script("e2e/cuda_fake.py", "--sinter", sinter, "--driver", build / "lib/libfake_cuda.so")
     yield "install", script("e2e/install.py", "--build", build)
     smollm2 = ["--smollm2", model] if model else []
     yield "tokenizer", script("tokenizer/check.py", "--tool", tokenize, "--work", build / "tokenizer", *smollm2)
