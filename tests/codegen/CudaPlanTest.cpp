@@ -3,6 +3,7 @@
 #include "CompiledQwen3.h"
 #include "codegen/cuda/CudaEmit.h"
 #include "codegen/cuda/CudaSelect.h"
+#include "passes/PlanMemory.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <gtest/gtest.h>
 #include <set>
@@ -106,6 +107,43 @@ TEST_P(CudaPlan, ArgumentsLieWhereTheyMust) {
         break;
       }
   });
+}
+
+/// Rows of the list's bucket, padding included, of every value that a launch names.
+TEST_P(CudaPlan, WholeBucketsLieInTheArena) {
+  const uint64_t valuesEnd = arenaBytes(*module->findGraph("step"), pass);
+  int found = 0;
+  for (const auto *lists : allLists())
+    for (const CudaKernelList &list : *lists)
+      for (const CudaKernelLaunch &launch : list.launches) {
+        auto endOf = [&](const Value &value) {
+          return uint64_t(value.offset + 2 * value.type.numElements(list.maxRows, list.maxRows));
+        };
+        for (const rt::CudaArg &arg : launch.args) {
+          if (arg.kind != CudaArgKind::Value || arg.offset >= valuesEnd) // from there on: rows between two kernels
+            continue;
+          auto named = [&](const Value *value) { return value->offset >= 0 && uint64_t(value->offset) == arg.offset; };
+          llvm::SmallVector<const Value *> values;
+          for (const Use *use : launch.op->operands())
+            values.push_back(use->get());
+          for (const auto &result : launch.op->results())
+            values.push_back(result.get());
+          for (const Value *value : llvm::make_filter_range(values, named)) {
+            EXPECT_LE(endOf(*value), valuesEnd) << plan.kernels[launch.kernel].name;
+            ++found;
+          }
+        }
+      }
+  EXPECT_GT(found, 0);
+}
+
+TEST_P(CudaPlan, TensorMapsEndInsideWhatTheyMap) {
+  for (const rt::CudaTensorMap &map : plan.tensorMaps) {
+    uint64_t end = map.base.offset + map.dims[0] * 2;
+    for (int d = 1; d < map.rank; ++d)
+      end += (map.dims[d] - 1) * map.strides[d - 1];
+    EXPECT_LE(end, map.base.kind == CudaArgKind::Weight ? plan.weights.bytes() : plan.arenaBytes);
+  }
 }
 
 TEST_P(CudaPlan, ABodyReadsEveryWeightOnce) {
