@@ -2,6 +2,7 @@
 // What is asked of a launch, and what is left by one. Kernels of a real plan are not run, but for what the host needs
 // to go on: the last one's tokens, and logits that have them at their peaks, a function of the token and its position.
 #include "tests/runtime/fake_cuda/FakeState.h"
+#include <algorithm>
 #include <cstdlib>
 
 namespace sinter::rt {

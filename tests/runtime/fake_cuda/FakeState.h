@@ -16,6 +16,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace sinter::rt {
@@ -84,6 +85,26 @@ private:
 
 inline constexpr const char *fakeStreamKind = "stream", *fakeEventKind = "event", *fakeGraphKind = "graph",
                             *fakeExecKind = "executable graph", *fakeLibraryKind = "library";
+
+/// Hands out what was made, unless the call fails.
+template <typename Handle, typename T>
+CudaStatus give(FakeCall &call, Handle *handle, const char *kind, T made) {
+  if (call.status)
+    return call.status;
+  auto *thing = new T(std::move(made));
+  ++call.state.gpu.live;
+  call.state.handles[thing] = kind;
+  *handle = reinterpret_cast<Handle>(thing);
+  return cudaSuccess;
+}
+
+template <typename T, typename Handle>
+CudaStatus take(FakeCall &call, Handle handle, const char *kind) {
+  delete &call.state.use<T>(handle, kind, call.function);
+  call.state.handles.erase(handle);
+  --call.state.gpu.live;
+  return cudaSuccess;
+}
 
 /// Everything that a GPU would fault on, or that its driver would refuse.
 void checkLaunch(const FakeKernel &kernel, const CudaLaunchConfig &config, const FakeLaunch &launch);
