@@ -4,6 +4,7 @@ import ctypes as c
 import glob
 import os
 import re
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLUSTER, PROGRAMMATIC = 4, 6  # CU_LAUNCH_ATTRIBUTE_*
@@ -28,7 +29,7 @@ def nvrtc():
     if not _nvrtc:
         home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
         _nvrtc = library(f"{home}/lib64/libnvrtc.so.13", f"{home}/lib/libnvrtc.so.13", "libnvrtc.so.13",
-                         "/opt/*/.venv/lib/python3*/site-packages/nvidia/cu13/lib/libnvrtc.so.13")
+                         *(f"{path}/nvidia/cu13/lib/libnvrtc.so.13" for path in sys.path))
     return _nvrtc
 
 
