@@ -48,6 +48,26 @@ class MatmulSelector {
 public:
   MatmulSelector(CudaListBuilder &list, const MatmulOp &m) : list(list), m(m), folds(canFold(m)) {}
 
+  Error run() {
+    TRY(checkShape());
+    double weightBytes = 0;
+    const Value *foldedNorm = folds ? &m.norm[0] : nullptr;
+    TRY_ASSIGN(stream,
+               list.weight(m.swiglu ? Layout::SwigluAtoms : Layout::Atoms, m.weights, &weightBytes, foldedNorm));
+    CudaArg args[9] = {stream, list.value(m.x), list.value(m.op.result())};
+    if (!m.norm.empty())
+      TRY(norm(args));
+    TRY(biases(args));
+    if (m.residual)
+      args[6] = list.value(*m.residual);
+    TRY_ASSIGN(l, list.native ? streams() ? matvec(args) : tiled(args) : portable(args));
+    l->weightBytes = weightBytes;
+    l->rowBytes = double(rowBytesOf(m.x) + rowBytesOf(m.op.result()) + (m.residual ? rowBytesOf(*m.residual) : 0));
+    l->rowFlops = 2.0 * m.k() * double(m.n()) * (m.swiglu ? 2 : 1);
+    return Error::success();
+  }
+
+private:
   /// Weights that share a stream are whole tiles of it, and outputs are stored eight at a time.
   Error checkShape() const {
     for (const Value *w : m.weights) {
@@ -64,37 +84,16 @@ public:
     return Error::success();
   }
 
-  Error run() {
-    TRY(checkShape());
-    double weightBytes = 0;
-    const Value *foldedNorm = folds ? &m.norm[0] : nullptr;
-    TRY_ASSIGN(stream,
-               list.weight(m.swiglu ? Layout::SwigluAtoms : Layout::Atoms, m.weights, &weightBytes, foldedNorm));
-    CudaArg args[11] = {stream, list.value(m.x), list.value(m.op.result())};
-    if (!m.norm.empty())
-      TRY(norm(args));
-    TRY(biases(args));
-    if (m.residual)
-      args[6] = list.value(*m.residual);
-    TRY_ASSIGN(l, list.native ? streams() ? matvec(args) : tiled(args) : portable(args));
-    l->weightBytes = weightBytes;
-    l->rowBytes = double(rowBytesOf(m.x) + rowBytesOf(m.op.result()) + (m.residual ? rowBytesOf(*m.residual) : 0));
-    l->rowFlops = 2.0 * m.k() * double(m.n()) * (m.swiglu ? 2 : 1);
-    return Error::success();
-  }
-
-private:
   /// A norm's weight can be folded into weights that nothing else reads; a table that is also the embedding cannot.
   static bool canFold(const MatmulOp &m) {
     return !m.norm.empty() && llvm::all_of(m.weights, [](const Value *w) { return w->hasOneUse(); });
   }
+  /// Such a kernel takes the norm in; before others it has a launch of its own.
   bool streams() const { return list.rows <= streamedRows; }
-  /// The kernel takes the norm in; else it has a launch of its own before.
-  bool normsItself() const { return streams(); }
 
   Error norm(CudaArg *args) {
     const Value *weight = folds ? nullptr : &m.norm[0];
-    if (!normsItself()) {
+    if (!streams()) {
       args[1] = list.scratch();
       return selectNorm(list, m.op, m.x, weight, m.eps, list.scratch());
     }
@@ -124,19 +123,24 @@ private:
     c.n = m.n();
     c.k = m.k();
     c.tokens = int(list.rows);
-    using Epilogue = decltype(c.epilogue);
-    using Out = decltype(c.out);
-    c.epilogue = m.swiglu ? Epilogue::SwiGlu : m.residual ? Epilogue::Residual : Epilogue::None;
-    c.out = m.givesFloat() ? Out::F32 : Out::Bf16;
+    c.epilogue = m.swiglu ? cuda::Epilogue::SwiGlu : m.residual ? cuda::Epilogue::Residual : cuda::Epilogue::None;
+    c.out = m.givesFloat() ? cuda::Out::F32 : cuda::Out::Bf16;
     c.bias = !m.bias.empty();
     return c;
   }
 
-  Launch matvec(llvm::ArrayRef<CudaArg> args) {
-    auto c = matmulConfig<cuda::MatvecConfig>();
-    c.norm = !m.norm.empty();
+  /// Of a kernel that can take the norm in.
+  template <typename Config>
+  Config normingConfig() const {
+    auto c = matmulConfig<Config>();
+    c.norm = streams() && !m.norm.empty();
     c.normWeight = c.norm && !folds;
     c.eps = c.norm ? float(m.eps) : c.eps;
+    return c;
+  }
+
+  Launch matvec(llvm::ArrayRef<CudaArg> args) {
+    auto c = normingConfig<cuda::MatvecConfig>();
     return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matvec.cuh", "matvec", "MatvecConfig"},
                        tuned(c, list.sms()), args.take_front(7));
   }
@@ -145,17 +149,12 @@ private:
     auto c = tuned(matmulConfig<cuda::MatmulConfig>(), list.sms());
     args[7] = list.kernels.tensorMap(args[1], activationMap(c, list.mostRows()));
     args[8] = list.kernels.tensorMap(args[0], weightMap(c));
-    args[9] = {CudaArgKind::Workspace, 0};
-    args[10] = {CudaArgKind::Counters, 0};
     return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matmul.cuh", "matmul", "MatmulConfig"}, c,
                        args);
   }
 
   Launch portable(llvm::ArrayRef<CudaArg> args) {
-    auto c = matmulConfig<cuda::MatmulMmaConfig>();
-    c.norm = normsItself() && !m.norm.empty();
-    c.normWeight = c.norm && !folds;
-    c.eps = c.norm ? float(m.eps) : c.eps;
+    auto c = normingConfig<cuda::MatmulMmaConfig>();
     c.sharedLimit = list.options.arch->maxSharedBytes;
     c.sms = list.sms();
     return list.launch(m.op, m.op.mnemonic(),
