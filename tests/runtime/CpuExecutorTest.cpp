@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPU executor on the toy plan, alone and under the engine.
 #include "runtime/device/CpuExecutor.h"
-#include "runtime/engine/Engine.h"
 #include "runtime/support/PayloadWriter.h"
-#include "tests/runtime/ToyPlan.h"
+#include "tests/runtime/ToyEngine.h"
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -22,34 +21,11 @@ std::unique_ptr<CpuExecutor> makeToy(int threads, uint64_t kvBytes = 0) {
   return std::move(*executor);
 }
 
-std::vector<int32_t> expectedOutput(std::vector<int32_t> tokens, int count) {
-  std::vector<int32_t> output;
-  for (int i = 0; i < count; ++i) {
-    output.push_back(toy::nextToken(tokens));
-    tokens.push_back(output.back());
-  }
-  return output;
-}
-
 TEST(CpuExecutorTest, EngineGeneratesTheKnownTokensWithAnyTeam) {
   for (int threads : {1, 2, 4}) {
     auto executor = makeToy(threads);
     Engine engine(*executor);
-    std::vector<std::vector<int32_t>> prompts = {{3}, {1, 2, 3, 4, 5}, {90, 80, 70}, {}, {}, {}, {}, {}};
-    for (size_t i = 3; i < prompts.size(); ++i)
-      for (size_t j = 0; j < 6 * i; ++j)
-        prompts[i].push_back(static_cast<int32_t>((i * 31 + j * 17) % toy::vocab));
-    std::vector<std::vector<int32_t>> outputs(prompts.size());
-    for (size_t i = 0; i < prompts.size(); ++i) {
-      Request request;
-      request.prompt = prompts[i];
-      request.maxTokens = 12;
-      request.onFinish = [&outputs, i](const Completion &done) { outputs[i] = done.tokens; };
-      ASSERT_TRUE(engine.submit(std::move(request)));
-    }
-    engine.runUntilIdle();
-    for (size_t i = 0; i < prompts.size(); ++i)
-      EXPECT_EQ(outputs[i], expectedOutput(prompts[i], 12)) << "request " << i << ", " << threads << " threads";
+    toy::expectKnownTokens(engine, toy::prompts(), 12, ", " + std::to_string(threads) + " threads");
   }
 }
 
@@ -58,17 +34,7 @@ TEST(CpuExecutorTest, FewBlocksForceRecomputationAndChangeNothing) {
   auto executor = makeToy(2, 10 * toy::layers * toy::plan.kvBlockBytes);
   EXPECT_EQ(executor->limits().numKvBlocks, 10);
   Engine engine(*executor);
-  std::vector<int32_t> outputs[2], prompts[2] = {{1, 2, 3}, {7, 8, 9, 10}};
-  for (int i = 0; i < 2; ++i) {
-    Request request;
-    request.prompt = prompts[i];
-    request.maxTokens = 26;
-    request.onFinish = [&outputs, i](const Completion &done) { outputs[i] = done.tokens; };
-    ASSERT_TRUE(engine.submit(std::move(request)));
-  }
-  engine.runUntilIdle();
-  for (int i = 0; i < 2; ++i)
-    EXPECT_EQ(outputs[i], expectedOutput(prompts[i], 26));
+  toy::expectKnownTokens(engine, {{1, 2, 3}, {7, 8, 9, 10}}, 26);
   EXPECT_GT(engine.stats().preemptions, 0);
 }
 

@@ -2,7 +2,7 @@
 // The CUDA executor on a GPU that is played: what it launches, what it uploads, and that the engine on top of it writes
 // the known tokens.
 #include "CudaPrompts.h"
-#include "runtime/engine/Engine.h"
+#include "ToyEngine.h"
 #include <set>
 
 using namespace sinter::rt;
@@ -11,39 +11,13 @@ namespace {
 
 class CudaExecutorTest : public CudaFixture {};
 
-std::vector<int32_t> expectedOutput(std::vector<int32_t> tokens, int count) {
-  std::vector<int32_t> output;
-  for (int i = 0; i < count; ++i) {
-    output.push_back(toy::nextToken(tokens));
-    tokens.push_back(output.back());
-  }
-  return output;
-}
-
 TEST_F(CudaExecutorTest, EngineGeneratesTheKnownTokens) {
   for (bool checkLaunches : {false, true}) {
     CudaExecutorOptions options = fakeOptions();
     options.checkLaunches = checkLaunches;
     auto executor = make(options);
     Engine engine(*executor);
-    std::vector<std::vector<int32_t>> prompts = {{3}, {1, 2, 3, 4, 5}, {90, 80, 70}, {}, {}, {}, {}, {}};
-    for (size_t i = 3; i < prompts.size(); ++i)
-      for (size_t j = 0; j < 6 * i; ++j)
-        prompts[i].push_back(static_cast<int32_t>((i * 31 + j * 17) % toy::vocab));
-    std::vector<std::vector<int32_t>> outputs(prompts.size());
-    for (size_t i = 0; i < prompts.size(); ++i) {
-      Request request;
-      request.prompt = prompts[i];
-      request.maxTokens = 12;
-      request.onFinish = [&outputs, i](const Completion &done) {
-        EXPECT_EQ(done.error, "");
-        outputs[i] = done.tokens;
-      };
-      ASSERT_TRUE(engine.submit(std::move(request)));
-    }
-    engine.runUntilIdle();
-    for (size_t i = 0; i < prompts.size(); ++i)
-      EXPECT_EQ(outputs[i], expectedOutput(prompts[i], 12)) << "request " << i;
+    toy::expectKnownTokens(engine, toy::prompts(), 12);
   }
 }
 
