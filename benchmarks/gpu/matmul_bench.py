@@ -7,41 +7,24 @@ Graphs of launches over copies of the weight that together exceed L2 several tim
 import argparse
 import json
 import os
-import statistics
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "gpu"))
 from harness import compile_all
 from matmul import Config, Matmul, args_of
+from matmul_bed import MatmulBed
 
-ROTATED = 400 << 20  # bytes that launches rotate over: several times L2
 SHAPES = {"qkv": dict(n=6144, k=2560), "o": dict(n=2560, k=4096, epilogue="Residual"),
           "gate-up": dict(n=9728, k=2560, epilogue="SwiGlu"), "down": dict(n=2560, k=9728, epilogue="Residual")}
 
 
-class Bench:
-    def __init__(self, options):
-        import torch
-        from driver import Gpu
-        self.torch, self.options = torch, options
-        torch.cuda.init()
-        torch.empty(1, device="cuda")
-        self.gpu = Gpu()
-
-    def random(self, *shape, scale=0.02):
-        return self.torch.empty(shape, dtype=self.torch.bfloat16, device="cuda").uniform_(-scale, scale)
-
-    def median(self, work):
-        work()
-        return statistics.median(self.gpu.time(work, self.options.repeats))
-
-    def copies(self, config):
-        return max(2, min(64, -(-ROTATED // (config.weight_elements() * 2))))
+class Bench(MatmulBed):
+    warm_ups = 1
 
     def ours(self, kernel, config, overlap):
         from driver import CudaStep
-        torch, copies = self.torch, self.copies(config)
+        torch, copies = self.torch, self.copies(config.weight_elements() * 2)
         weights, x = self.random(copies, config.weight_elements()), self.random(config.tokens, config.k, scale=1)
         y, residual = self.random(config.tokens, config.n, scale=1), self.random(config.tokens, config.n, scale=1)
         counts = torch.full((3,), config.tokens, dtype=torch.int32, device="cuda")
@@ -58,26 +41,6 @@ class Bench:
         for address in [x_map, *maps]:
             self.gpu.free(address)
         return time
-
-    def cublas(self, config):
-        torch, copies = self.torch, self.copies(config)
-        rows = config.packed_rows()
-        weights, x = self.random(copies, rows, config.k), self.random(config.tokens, config.k, scale=1)
-        y = torch.empty(config.tokens, rows, dtype=torch.bfloat16, device="cuda")
-        stream = torch.cuda.ExternalStream(self.gpu.stream.value)
-        torch.cuda.synchronize()
-        with torch.cuda.stream(stream):
-            torch.matmul(x, weights[0].t(), out=y)
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            for i in range(copies):
-                torch.matmul(x, weights[i].t(), out=y)
-
-        def replay():
-            with torch.cuda.stream(stream):
-                graph.replay()
-        return self.median(replay) / copies * 1e3
 
 
 def main():
@@ -109,7 +72,8 @@ def main():
     for name, knobs, config in todo:
         kernel = Matmul(bench.gpu, compiled[config])
         if (name, config.tokens) not in cublas:
-            cublas[name, config.tokens] = bench.cublas(config)
+            cublas[name, config.tokens] = bench.cublas(config, config.packed_rows(),
+                                                        bench.copies(config.weight_elements() * 2))
         row = {"matmul": name, "tokens": config.tokens, "n": config.n, "k": config.k, **knobs,
                "us": bench.ours(kernel, config, False), "us_overlap": bench.ours(kernel, config, True),
                "us_cublas": cublas[name, config.tokens]}

@@ -10,36 +10,21 @@ import argparse
 import datetime
 import json
 import os
-import statistics
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from shapes import MODELS, NAMES
-from driver import ROOT, Compiled, Gpu, Kernel, emit
+from driver import ROOT, Compiled, Kernel, emit
 from harness import compile_all
+from matmul_bed import MatmulBed
 from matvec import load
 
-ROTATED = 400 << 20  # bytes that launches alone rotate over: several times L2
 
-
-class Bench:
+class Bench(MatmulBed):
     def __init__(self, options):
-        import torch
-        self.torch, self.options = torch, options
-        torch.cuda.init()
-        torch.empty(1, device="cuda")
-        self.gpu = Gpu()
+        super().__init__(options)
         self.compiled = {}
-
-    def random(self, *shape, scale=0.02):
-        t = self.torch.empty(shape, dtype=self.torch.bfloat16, device="cuda")
-        return t.uniform_(-scale, scale)
-
-    def median(self, work, repeats=None):
-        for _ in range(3):
-            work()
-        return statistics.median(self.gpu.time(work, repeats or self.options.repeats))
 
     def kernel(self, config):
         return load(self.gpu, self.compiled[config])
@@ -56,7 +41,7 @@ class Bench:
     def alone(self, config, overlap):
         """Microseconds a launch."""
         kernel, size = self.kernel(config), config.weight_bytes()
-        copies = max(2, min(64, -(-ROTATED // size)))
+        copies = self.copies(size)
         weights = self.random(copies, size // 2)
         x, y = self.random(config.tokens * config.k, scale=1), self.random(config.tokens * config.n * 2)
         norm, residual = self.random(config.k, scale=1).float(), self.random(config.tokens * config.n * 2)
@@ -69,29 +54,6 @@ class Bench:
         time = self.median(self.gpu.graph(work)) / copies * 1e3
         kernel.unload()
         return time
-
-    def cublas(self, config):
-        """Microseconds of torch.matmul into a given output, in a graph; no norm, no epilogue."""
-        torch = self.torch
-        rows, size = config.weight_rows(), config.weight_bytes()
-        copies = max(2, min(64, -(-ROTATED // size)))
-        weights, x = self.random(copies, rows, config.k), self.random(config.tokens, config.k, scale=1)
-        y = torch.empty(config.tokens, rows, dtype=torch.bfloat16, device="cuda")
-        stream = torch.cuda.ExternalStream(self.gpu.stream.value)
-        torch.cuda.synchronize()
-        with torch.cuda.stream(stream):
-            for i in range(2):
-                torch.matmul(x, weights[i].t(), out=y)
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            for i in range(copies):
-                torch.matmul(x, weights[i].t(), out=y)
-
-        def replay():
-            with torch.cuda.stream(stream):
-                graph.replay()
-        return self.median(replay) / copies * 1e3
 
     def chain(self, model, tokens, overlaps, **knobs):
         """{overlap: milliseconds} of a step, and its bytes of weights."""
@@ -163,7 +125,8 @@ def bench_alone(bench, model, tokens, options, report):
         size = config.weight_bytes()
         row = {"model": model.name, "matmul": name, "tokens": tokens, "n": config.n, "k": config.k, "bytes": size,
                "us": bench.alone(config, False), "us_overlap": bench.alone(config, True),
-               "us_cublas": bench.cublas(config), **knobs}
+               "us_cublas": bench.cublas(config, config.weight_rows(), bench.copies(size)),
+               **knobs}
         report["alone"].append(row)
         kernel = bench.kernel(config)
         plan = kernel.plan
