@@ -28,7 +28,7 @@ struct CudaKernelCall {
 struct CudaKernelLaunch {
   size_t kernel; ///< of CudaLaunchPlan::kernels
   const Op *op;
-  llvm::SmallVector<rt::CudaArg, 11> args;
+  llvm::SmallVector<rt::CudaArg, 9> args;
   double weightBytes = 0;  ///< read once a step
   double rowBytes = 0;     ///< activations read and written, for every row
   double contextBytes = 0; ///< keys and values read, for every token of context of every sequence
