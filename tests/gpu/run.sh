@@ -3,14 +3,17 @@
 # Every check that needs a GPU, on the machine's first one. Needs a driver, NVRTC 13, a C++ compiler, and Python with
 # numpy, torch and transformers.
 #
-#   tests/gpu/run.sh [--sinter BIN] [--smollm2 GGUF] [--models NAME,...] [--steps N] [--limit SECONDS] [SUITE ...]
+#   tests/gpu/run.sh [--sinter BIN] [--smollm2 GGUF] [--models NAME,...] [--steps N] [--limit SECONDS] [--jobs N]
+#                    [SUITE ...]
 #
-# Suites: matvec, matmul, and so on for each NAME_test.py of this folder; sanitizer, which repeats small cases of the
-# kernels under compute-sanitizer. Without a name all run; smollm2 and engine only if there is a GGUF file.
-# Prints a line a suite, what a suite that failed has printed, and the sums: `N passed, N failed`.
+# Suites: matvec, matmul, and so on for each NAME_test.py of this folder; kernels, which is those of kernels; sanitizer,
+# which repeats small cases of them under compute-sanitizer. Without a name all run; smollm2 and engine only if there is
+# a GGUF file. --jobs suites of kernels run at once; what measures memory or fills it (models, smollm2, engine) runs
+# alone, after them.
+# Prints a line a suite as it ends, what a suite that failed has printed, and the sums: `N passed, N failed`.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-sinter=$here/../../build/bin/sinter smollm2=${SMOLLM2_GGUF:-} models=() steps=10000 limit=600 suites=()
+sinter=$here/../../build/bin/sinter smollm2=${SMOLLM2_GGUF:-} models=() steps=10000 limit=600 jobs=4 names=()
 while [ $# -gt 0 ]; do
   case $1 in
     --sinter) sinter=$2; shift 2 ;;
@@ -18,8 +21,9 @@ while [ $# -gt 0 ]; do
     --models) models=(--models "$2"); shift 2 ;;
     --steps) steps=$2; shift 2 ;;
     --limit) limit=$2; shift 2 ;;
+    --jobs) jobs=$2; shift 2 ;;
     -*) echo "run.sh: unknown option $1" >&2; exit 1 ;;
-    *) suites+=("$1"); shift ;;
+    *) names+=("$1"); shift ;;
   esac
 done
 work=$(mktemp -d)
@@ -30,64 +34,75 @@ for test in "$here"/*_test.py; do
   name=$(basename "$test" _test.py)
   [[ " ${whole[*]} " = *" $name "* ]] || kernels+=("$name")
 done
-if [ ${#suites[@]} = 0 ]; then
-  suites=("${kernels[@]}" sanitizer models)
-  [ -n "$smollm2" ] && suites+=(smollm2 engine)
+if [ ${#names[@]} = 0 ]; then
+  names=(kernels sanitizer models)
+  [ -n "$smollm2" ] && names+=(smollm2 engine)
 fi
 
-packer() { # what matvec packs its weights with
-  [ -f "$work/pack.so" ] ||
-    ${CXX:-c++} -std=c++20 -O2 -shared -fPIC -I"$here/../.." "$here/pack.cpp" -o "$work/pack.so"
-  echo "$work/pack.so"
+sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null || true)
+sanitized() { # the suites that compute-sanitizer repeats
+  [ -n "$sanitizer" ] || { echo "no compute-sanitizer: nothing is run under it" >&2; return; }
+  for tool in memcheck racecheck; do
+    for name in "${kernels[@]}"; do
+      ! grep -q 'small=' "$here/${name}_test.py" || echo "$tool-$name"
+    done
+  done
 }
 
-arguments() { # of a suite, one a line
-  case $1 in
-    matvec) printf '%s\n' --packer "$(packer)" ;;
+suites=()
+for name in "${names[@]}"; do
+  case $name in
+    kernels) suites+=("${kernels[@]}") ;;
+    sanitizer) mapfile -t -O ${#suites[@]} suites < <(sanitized) ;;
+    *) suites+=("$name") ;;
+  esac
+done
+
+command_of() { # SUITE: its words, one a line
+  local test=${1#memcheck-}
+  test=${test#racecheck-}
+  [ "$1" = "$test" ] || printf '%s\n' "$sanitizer" --tool "${1%%-*}" --error-exitcode 3
+  printf '%s\n' python3 "$here/${test}_test.py"
+  [ "$1" = "$test" ] || echo --small
+  case $test in
+    matvec) printf '%s\n' --packer "$work/pack.so" ;;
     models) printf '%s\n' --sinter "$sinter" "${models[@]}" ;;
     smollm2) printf '%s\n' --sinter "$sinter" --model "$smollm2" ;;
     engine) printf '%s\n' --sinter "$sinter" --model "$smollm2" --steps "$steps" ;;
   esac
 }
 
-passed=0 failed=0
-suite() { # NAME COMMAND...: runs it and adds up what it says
-  local name=$1 start=$SECONDS code=0 ok bad
-  shift
-  timeout -k 2 "$limit" "$@" >"$work/log" 2>&1 || code=$?
-  read -r ok bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$work/log" | tail -n 1) || true
+suite() { # SUITE: runs it, says what came out, and leaves the counts in a file
+  local name=$1 start=$SECONDS code=0 ok bad words log=$work/$1.log
+  mapfile -t words < <(command_of "$name")
+  timeout -k 2 "$limit" "${words[@]}" >"$log" 2>&1 || code=$?
+  read -r ok bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$log" | tail -n 1) || true
   ok=${ok:-0} bad=${bad:-0}
   if [ "$code" != 0 ] && [ "$bad" = 0 ] || [ "$ok$bad" = 00 ]; then bad=1; fi # it crashed, or ran nothing
-  printf '%-28s %5d passed %4d failed %6d s\n' "$name" "$ok" "$bad" $((SECONDS - start))
-  if [ "$bad" != 0 ]; then
-    grep -vE '^(PASS|ok) ' "$work/log" | tail -n 60
-  elif [[ " ${whole[*]} " = *" $name "* ]]; then
-    cat "$work/log" # measurements
-  fi
-  passed=$((passed + ok)) failed=$((failed + bad))
+  echo "$ok $bad" >"$work/$name.count"
+  {
+    printf '%-28s %5d passed %4d failed %6d s' "$name" "$ok" "$bad" $((SECONDS - start))
+    case $code in 0 | 1) echo ;; 124 | 137) echo ", stopped after $limit s" ;; *) echo ", exit code $code" ;; esac
+    if [ "$bad" != 0 ]; then
+      grep -vE '^(PASS|ok) ' "$log" | tail -n 60
+    elif [[ " ${whole[*]} " = *" $name "* ]]; then
+      cat "$log" # measurements
+    fi
+  } >"$work/$name.report"
+  cat "$work/$name.report" # in one piece, though others report too
 }
 
-sanitize() { # every kernel test that has small cases
-  local tool sanitizer
-  sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
-  [ -n "$sanitizer" ] || { echo "no compute-sanitizer: nothing is run under it"; return; }
-  for tool in memcheck racecheck; do
-    for name in "${kernels[@]}"; do
-      grep -q 'small=' "$here/${name}_test.py" || continue
-      mapfile -t more < <(arguments "$name")
-      suite "$tool $name" "$sanitizer" --tool "$tool" --error-exitcode 3 python3 "$here/${name}_test.py" "${more[@]}" \
-        --small
-    done
-  done
-}
-
+if [[ " ${suites[*]}" = *matvec* ]]; then # what it packs its weights with
+  ${CXX:-c++} -std=c++20 -O2 -shared -fPIC -I"$here/../.." "$here/pack.cpp" -o "$work/pack.so"
+fi
 for name in "${suites[@]}"; do
-  if [ "$name" = sanitizer ]; then
-    sanitize
-    continue
-  fi
-  mapfile -t more < <(arguments "$name")
-  suite "$name" python3 "$here/${name}_test.py" "${more[@]}"
+  [[ " ${whole[*]} " = *" $name "* ]] && continue
+  while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+  suite "$name" &
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+wait
+for name in "${suites[@]}"; do
+  [[ " ${whole[*]} " = *" $name "* ]] && suite "$name"
+done
+cat "$work"/*.count | awk '{ passed += $1; failed += $2 }
+  END { print passed + 0 " passed, " failed + 0 " failed"; exit !(passed && !failed) }'
