@@ -12,7 +12,8 @@ class App;
 
 namespace sinter::rt {
 
-/// Exit codes of every command.
+/// Exit codes of every command. The user's: bad usage, bad input, a machine that this cannot run on. Internal: a device
+/// or the model failed while a request ran, or a bug.
 inline constexpr int exitOk = 0, exitUserError = 1, exitInternalError = 2;
 
 /// Where a command reads and writes, so that tests can stand in for the terminal.
@@ -22,7 +23,7 @@ struct Console {
   bool inIsTerminal = false, outIsTerminal = false;
 };
 
-/// Runs the chosen command; an Error is the user's (exit code 1), other failures come as the exit code.
+/// Runs the chosen command. An Error is reported, and says itself which exit code it is.
 using Action = std::function<Result<int>(Model &, Console &)>;
 
 /// Each adds one subcommand with its flags; when that is on the command line, parsing sets `chosen`.

@@ -32,22 +32,22 @@ std::string oneLine(std::string message) {
   return message;
 }
 
-int report(Console &console, const std::string &program, const std::string &message, int code) {
-  console.err << program << ": error: " << message << std::endl;
-  return code;
+int report(Console &console, const std::string &program, const Error &error) {
+  console.err << program << ": error: " << (error.internal ? "internal: " : "") << error.message << std::endl;
+  return error.internal ? exitInternalError : exitUserError;
 }
 
 int runChosen(const std::string &program, const Action &action, const Plan &plan,
               const std::function<Result<Payload>()> &openPayload, Console &console) {
   Result<Model> model = Model::open(plan, openPayload());
   if (!model)
-    return report(console, program, model.error().message, exitUserError);
+    return report(console, program, model.error());
   Result<int> code = action(*model, console);
   console.out.flush();
   if (!code)
-    return report(console, program, code.error().message, exitUserError);
+    return report(console, program, code.error());
   if (!console.out)
-    return report(console, program, "cannot write to standard output", exitUserError);
+    return report(console, program, {"cannot write to standard output"});
   return *code;
 }
 
@@ -65,7 +65,7 @@ int parseAndRun(const std::string &program, const std::vector<std::string> &argu
     console.out << app.help() << std::flush;
     return exitOk;
   } catch (const CLI::ParseError &error) {
-    return report(console, program, oneLine(error.what()) + " (--help shows what there is)", exitUserError);
+    return report(console, program, {oneLine(error.what()) + " (--help shows what there is)"});
   }
   if (chosen)
     return runChosen(program, chosen, plan, openPayload, console);
@@ -80,7 +80,7 @@ int runCommandLine(const std::string &program, const std::vector<std::string> &a
   try {
     return parseAndRun(program, arguments, plan, openPayload, console);
   } catch (const std::exception &exception) {
-    return report(console, program, std::string("internal: ") + exception.what(), exitInternalError);
+    return report(console, program, {exception.what(), /*internal=*/true});
   }
 }
 

@@ -38,7 +38,7 @@ Result<void> writeLogits(const EvalLogitsOptions &options, std::vector<int32_t> 
   if (Result<RequestId> id = engine.submit(std::move(request)); !id)
     return tl::unexpected(id.error());
   engine.runUntilIdle();
-  return error.empty() ? file->commit() : fail(error);
+  return error.empty() ? file->commit() : failInternal(error);
 }
 
 } // namespace sinter::rt

@@ -30,8 +30,12 @@ Result<Perplexity> computePerplexity(Engine &engine, std::span<const int32_t> to
   LogitsRow row;
   Result<void> status;
   auto score = [&](size_t next, std::span<const float> logits) {
-    if (!status || !(status = row.scan(logits)))
+    if (!status)
       return;
+    if (Result<void> scanned = row.scan(logits); !scanned) {
+      status = failInternal(scanned.error().message);
+      return;
+    }
     total.nll += row.logSumExp() - static_cast<double>(logits[static_cast<size_t>(tokens[next])]);
     ++total.tokens;
   };
@@ -48,7 +52,7 @@ Result<Perplexity> computePerplexity(Engine &engine, std::span<const int32_t> to
     };
     request.onFinish = [&](const Completion &done) {
       if (status && !done.error.empty())
-        status = fail(done.error);
+        status = failInternal(done.error);
     };
     if (Result<RequestId> id = engine.submit(std::move(request)); !id)
       return tl::unexpected(id.error());

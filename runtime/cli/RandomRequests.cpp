@@ -26,7 +26,7 @@ Result<void> Company::gather(int32_t count) {
     send();
   while (error.empty() && answering < count && engine.step()) {
   }
-  return error.empty() ? Result<void>() : fail("a request beside: " + error);
+  return error.empty() ? Result<void>() : failInternal("a request beside: " + error);
 }
 
 void Company::dismiss() {

@@ -10,7 +10,7 @@ Result<void> runAlone(Engine &engine, Request request) {
   if (Result<RequestId> id = engine.submit(std::move(request)); !id)
     return tl::unexpected(id.error());
   engine.runUntilIdle();
-  return error.empty() ? Result<void>() : fail(error);
+  return error.empty() ? Result<void>() : failInternal(error);
 }
 
 } // namespace sinter::rt

@@ -117,10 +117,7 @@ Result<int> run(const RunFlags &flags, Model &model, Console &console) {
   if (Result<void> submitted = submitAll(flags, *prompts, *sampling, model, engine, output); !submitted)
     return tl::unexpected(submitted.error());
   engine.runUntilIdle();
-  if (output.error().empty())
-    return exitOk;
-  console.err << "error: internal: " << output.error() << std::endl;
-  return exitInternalError;
+  return output.error().empty() ? Result<int>(exitOk) : failInternal(output.error());
 }
 
 } // namespace

@@ -20,10 +20,8 @@ Result<int> runSoak(const SoakFlags &flags, Model &model, Console &console) {
     return tl::unexpected(executor.error());
   std::unique_ptr<Profiler> profiler = model.makeProfiler(**executor);
   Result<SoakReport> report = soak(flags.options, **executor, *profiler);
-  if (!report) {
-    console.err << "error: internal: " << report.error().message << std::endl;
-    return exitInternalError;
-  }
+  if (!report)
+    return failInternal(report.error().message);
   const EngineStats &stats = report->stats;
   auto ended = [&stats](FinishReason reason) { return stats.finished[static_cast<size_t>(reason)]; };
   console.out << "steps        " << stats.steps << ", " << stats.computedTokens << " tokens computed, "
