@@ -169,6 +169,7 @@ void addBenchCommand(CLI::App &app, Action &chosen) {
           "Output format")
       ->option_text("md|csv|json");
   command->add_flag("--kernels", flags->run.kernels, "Time every kernel, and its share of what the device could do");
+  command->add_flag("--by-step", flags->run.steps, "Sum up steps by their size: how many, and how long they took");
   addDeviceFlags(*command, flags->device);
   command->callback([flags, command, &chosen] {
     // The usual two tests are for those who ask for none.

@@ -54,6 +54,9 @@ void printMarkdown(std::ostream &out, const BenchReport &report) {
   for (const BenchTest &test : report.tests)
     if (!test.kernels.empty())
       printKernels(out, test.name(), test.kernels, report.peaks);
+  for (const BenchTest &test : report.tests)
+    if (!test.stepRows.empty())
+      printSteps(out, test.name(), test.stepRows);
 }
 
 void printCsv(std::ostream &out, const BenchReport &report) {
@@ -101,6 +104,8 @@ json::object toJson(const BenchReport &report, const BenchTest &test) {
       row["peak_flops"] = report.peaks.flopsPerSecond;
     row["kernels"] = kernelsToJson(test.kernels, report.peaks);
   }
+  if (!test.stepRows.empty())
+    row["by_step"] = stepsToJson(test.stepRows);
   return row;
 }
 

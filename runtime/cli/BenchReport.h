@@ -2,6 +2,7 @@
 // What bench measured, and how it is printed: tables like llama-bench's, csv, json.
 #pragma once
 #include "runtime/cli/BenchKernels.h"
+#include "runtime/cli/BenchSteps.h"
 
 namespace sinter::rt {
 
@@ -20,6 +21,7 @@ struct BenchTest {
   /// flight where a repetition begins or ends counts as a whole where it ends.
   std::optional<double> hostSeconds;
   std::vector<KernelRow> kernels; ///< with --kernels
+  std::vector<StepRow> stepRows;  ///< with --by-step, of all repetitions
 
   std::string name() const;       ///< "pp512", "tg128", "tg8@1024", "1000x(128+128)"
   double tokens() const;          ///< that a repetition is said to make: of the prompt for Kind::Prompt, else generated

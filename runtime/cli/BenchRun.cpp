@@ -18,8 +18,9 @@ EngineOptions benchOptions() {
 /// An engine, and what has come out of it.
 class BenchRun {
 public:
-  BenchRun(Executor &executor, Profiler &profiler, BenchTest &test)
-      : executor(executor), profiler(profiler), test(test), engine(executor, benchOptions()) {}
+  BenchRun(const BenchRunOptions &options, Executor &executor, Profiler &profiler, BenchTest &test)
+      : options(options), recorder(executor, profiler), profiler(profiler), test(test),
+        engine(recorder, benchOptions()) {}
 
   Result<void> submit(int32_t prompt, int32_t output);
   /// Until all requests have ended, or `enough()`.
@@ -27,7 +28,7 @@ public:
   Result<void> stepUntil(Enough &&enough) {
     while (error.empty() && !enough() && engine.step()) {
     }
-    return error.empty() ? Result<void>() : fail(error);
+    return error.empty() ? Result<void>() : failInternal(error);
   }
   /// Runs `work` and adds its time, steps and waiting to the test.
   template <typename Work>
@@ -41,7 +42,8 @@ public:
   int32_t started = 0; ///< requests with two tokens: they are decoding
 
 private:
-  Executor &executor;
+  const BenchRunOptions &options;
+  StepRecorder recorder;
   Profiler &profiler;
   BenchTest &test;
   Engine engine;
@@ -53,7 +55,7 @@ private:
 /// Random tokens, other ones every time, the same in every run of the program.
 Result<void> BenchRun::submit(int32_t prompt, int32_t output) {
   Request request;
-  std::uniform_int_distribution<int32_t> token(0, executor.limits().vocabSize - 1);
+  std::uniform_int_distribution<int32_t> token(0, recorder.limits().vocabSize - 1);
   for (int32_t i = 0; i < prompt; ++i)
     request.prompt.push_back(token(random));
   request.maxTokens = output;
@@ -74,11 +76,15 @@ template <typename Work>
 Result<void> BenchRun::measure(Work &&work) {
   std::optional<double> busy = profiler.busySeconds();
   int64_t steps = engine.stats().steps;
+  if (test.seconds.empty())
+    recorder.clear();
   double begin = secondsNow();
   Result<void> done = work();
   double seconds = secondsNow() - begin;
   test.seconds.push_back(seconds);
   test.steps += engine.stats().steps - steps;
+  if (options.steps)
+    test.stepRows = recorder.rows();
   if (busy)
     test.hostSeconds = test.hostSeconds.value_or(0) + std::max(0.0, seconds - (*profiler.busySeconds() - *busy));
   return done;
@@ -146,11 +152,11 @@ Result<void> runBenchTest(const BenchRunOptions &options, Executor &executor, Pr
   if (test.kind == BenchTest::Kind::Decode && test.sequences > most)
     return fail(test.name() + ": " + std::to_string(test.sequences) + " sequences at once, a step has " +
                 std::to_string(most) + " at most");
-  BenchRun run(executor, profiler, test);
+  BenchRun run(options, executor, profiler, test);
   Result<void> done =
       test.kind == BenchTest::Kind::Decode ? runDecode(options, run, test) : runWhole(options, run, test);
   if (!done)
-    return fail(test.name() + ": " + done.error().message);
+    return failOf(test.name(), done.error());
   return {};
 }
 

@@ -8,6 +8,7 @@ namespace sinter::rt {
 struct BenchRunOptions {
   int32_t repetitions = 5;
   bool kernels = false; ///< one repetition more, in which every launch is timed
+  bool steps = false;   ///< sum up steps by their size
 };
 
 /// Fills in what `test` leaves open. `profiler` is the executor's. Errors name the test.

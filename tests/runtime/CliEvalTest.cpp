@@ -246,6 +246,26 @@ TEST_F(CliEvalTest, BenchRunsManyAtOnce) {
   EXPECT_THAT(call({"bench", "--requests", "9x5"}).err, HasSubstr("expected REQUESTSxPROMPTxOUTPUT"));
 }
 
+TEST_F(CliEvalTest, BenchSumsUpStepsBySize) {
+  // Two prompts of 9 fit a step of 18 tokens, then both decode.
+  Outcome got = call({"bench", "--requests", "2x9x5", "-r", "3", "-o", "json", "--by-step"});
+  ASSERT_EQ(got.code, 0) << got.err;
+  int64_t steps = 0, tokens = 0;
+  json::value row = json::parse(got.out).at(0);
+  for (const json::value &size : row.at("by_step").as_array()) {
+    steps += size.at("steps").as_int64();
+    tokens += size.at("tokens").as_int64();
+    EXPECT_GT(size.at("seconds").as_double(), 0);
+    EXPECT_LE(size.at("tokens").as_int64(), size.at("steps").as_int64() * size.at("most_tokens").as_int64());
+    EXPECT_EQ(size.at("decode").as_bool(), size.at("tokens") == size.at("sequences"));
+  }
+  EXPECT_EQ(steps, row.at("steps").as_int64());
+  EXPECT_EQ(tokens, 3 * 2 * (9 + 4));
+  std::string table = call({"bench", "--requests", "2x9x5", "-r", "1", "--by-step"}).out;
+  for (const char *part : {"2x(9+5), by tokens a step\n", "| decode to 2 ", "| mixed to "})
+    EXPECT_THAT(table, HasSubstr(part));
+}
+
 TEST_F(CliEvalTest, SoakLosesNothing) {
   Outcome got = call({"soak", "--steps", "600", "--threads", "2", "--kv-memory", "1KiB"});
   ASSERT_EQ(got.code, 0) << got.err;
