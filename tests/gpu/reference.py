@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What transformers makes of a config: random weights on disk, and logits in bfloat16 and float32."""
 import gc
+import os
 
 import torch
+
+import weights_file
 
 
 class Reference:
@@ -24,8 +27,17 @@ class Reference:
         self.device, self.vocab_size = device, config.vocab_size
         self.bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
 
-    def save(self, folder):
-        self.model.save_pretrained(folder, max_shard_size="4GB")
+    def save(self, folder, jobs=os.cpu_count()):
+        """What save_pretrained writes, by `jobs` threads."""
+        self.model.config.save_pretrained(folder)
+        tied = self.model.config.tie_word_embeddings
+        tensors = {name: tensor.view(-1) for name, tensor in self.model.state_dict().items()
+                   if not (tied and name == "lm_head.weight")}
+        shapes = {name: self.model.get_parameter(name).shape for name in tensors}
+
+        def elements(name, begin, end):
+            return tensors[name][begin:end].cpu().view(torch.uint16).numpy()
+        weights_file.write(folder / "model.safetensors", shapes, elements, jobs)
 
     def ids(self, count):
         return torch.randint(self.vocab_size, (count,), device=self.device)
