@@ -4,9 +4,8 @@
 #include "codegen/OpText.h"
 #include "codegen/cpu/CpuConfigText.h"
 #include "codegen/cpu/PackLinear.h"
-#include "ir/Ops.h"
 #include "ir/Try.h"
-#include "llvm/ADT/TypeSwitch.h"
+#include "passes/ServedOps.h"
 #include <cmath>
 
 namespace sinter {
@@ -40,11 +39,7 @@ private:
   llvm::Error select(const Op &op) {
     if (op.kernel.empty())
       return unserved(op);
-    using llvm::Error;
-    return llvm::TypeSwitch<const Op *, Error>(&op)
-        .Case<Embed, RmsNorm, HeadRmsNorm, Add, AddBias, AddRmsNorm, Linear, SiluMul, SwigluLinear, ApplyRope, AppendKv,
-              PagedAttention, RopeAppend, LastTokens, Slice, Cast>([&](auto *o) { return lower(*o); })
-        .Default([](const Op *o) { return unserved(*o); });
+    return CpuServedOps::visit(op, [&](auto *o) { return lower(*o); }, [](const Op *o) { return unserved(*o); });
   }
   static llvm::Error unserved(const Op &op) { return opError(op, "the cpu target has no kernel for"); }
 

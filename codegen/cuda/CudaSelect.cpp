@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which ops belong to bodies and heads, and the lists that there are; what is not a matmul or attention.
 #include "codegen/cuda/CudaListBuilder.h"
+#include "passes/ServedOps.h"
 #include "templates/cuda/embed_config.h"
 #include "templates/cuda/last_tokens_config.h"
 #include "templates/cuda/norm_config.h"
 #include "templates/cuda/read_bandwidth_config.h"
 #include "templates/cuda/sample_config.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 namespace sinter {
 
@@ -91,12 +91,12 @@ private:
   }
 
   Error select(const Op &op) {
-    return llvm::TypeSwitch<const Op *, Error>(&op)
-        .Case<Embed, RmsNorm, LastTokens>([&](auto *o) { return lower(*o); })
-        .Case<Linear, SwigluLinear>([&](auto *o) { return selectMatmul(list, *o); })
-        .Case<RopeAttention>([&](auto *o) { return selectAttention(list, *o); })
-        .Default([](const Op *o) { return unserved(*o); });
+    return CudaServedOps::visit(op, [&](auto *o) { return lower(*o); }, [](const Op *o) { return unserved(*o); });
   }
+
+  Error lower(const Linear &op) { return selectMatmul(list, op); }
+  Error lower(const SwigluLinear &op) { return selectMatmul(list, op); }
+  Error lower(const RopeAttention &op) { return selectAttention(list, op); }
 
   Error lower(const Embed &op) {
     cuda::EmbedConfig config;
