@@ -25,7 +25,8 @@ public:
     if (isNew)
       plan.kernels.push_back({llvm::formatv("k{0:02}_{1}_{2}", plan.kernels.size(), name, rows).str(), callee,
                               fields.str().str(), &op, numArgs, config.threads(), config.blocksPerSm(), config.grid(),
-                              config.cluster(), config.sharedBytes()});
+                              config.cluster(), config.sharedBytes(), uint64_t(config.workspaceBytes()),
+                              uint64_t(config.counters()) * 4});
     return found->second;
   }
 

@@ -22,6 +22,7 @@ struct CudaKernelCall {
   std::string fields; ///< ".n = 6144, .k = 2560, ..."
   const Op *op;       ///< the first that it serves
   int numArgs, threads, blocksPerSm, grid, cluster, sharedBytes;
+  uint64_t workspaceBytes, counterBytes; ///< that a launch of it may touch
 };
 
 /// One launch of a list.

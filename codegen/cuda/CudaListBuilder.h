@@ -45,8 +45,8 @@ public:
   Launch launch(const Op &op, llvm::StringRef name, const CudaTemplate &callee, const Config &config,
                 llvm::ArrayRef<rt::CudaArg> args) {
     TRY_ASSIGN(kernel, kernels.add(op, name, callee, config, int(args.size()), rows));
-    plan.workspaceBytes = std::max<uint64_t>(plan.workspaceBytes, uint64_t(config.workspaceBytes()));
-    plan.counterBytes = std::max<uint64_t>(plan.counterBytes, uint64_t(config.counters()) * 4);
+    plan.workspaceBytes = std::max(plan.workspaceBytes, plan.kernels[kernel].workspaceBytes);
+    plan.counterBytes = std::max(plan.counterBytes, plan.kernels[kernel].counterBytes);
     launches->push_back({kernel, &op, {args.begin(), args.end()}});
     return &launches->back();
   }

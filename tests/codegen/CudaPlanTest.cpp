@@ -137,6 +137,42 @@ TEST_P(CudaPlan, WholeBucketsLieInTheArena) {
   EXPECT_GT(found, 0);
 }
 
+/// What one kernel of an op leaves to the next: normed or roped rows of a whole bucket.
+TEST_P(CudaPlan, ScratchHoldsWholeBuckets) {
+  const uint64_t scratch = llvm::alignTo(arenaBytes(*module->findGraph("step"), pass), 1024);
+  int found = 0;
+  for (const auto *lists : allLists())
+    for (const CudaKernelList &list : *lists)
+      for (const CudaKernelLaunch &launch : list.launches) {
+        llvm::StringRef kernel = plan.kernels[launch.kernel].name;
+        bool attends = llvm::isa<RopeAttention>(launch.op); // whose queries are as wide as its result
+        const Value &row = attends ? *launch.op->results()[0] : *launch.op->operands()[0]->get();
+        for (const rt::CudaArg &arg : launch.args)
+          if (arg.kind == CudaArgKind::Value && arg.offset >= scratch) {
+            EXPECT_EQ(arg.offset, scratch) << kernel.str();
+            EXPECT_LE(arg.offset + 2 * uint64_t(list.maxRows * columnsOf(row)), plan.arenaBytes) << kernel.str();
+            ++found;
+          }
+      }
+  EXPECT_GT(found, 0);
+}
+
+TEST_P(CudaPlan, WorkspaceAndCountersAreWhatKernelsAskFor) {
+  uint64_t workspace = 0, counters = 0;
+  forEachLaunch([&](const CudaKernelLaunch &launch, const CudaKernelCall &kernel) {
+    auto has = [&](CudaArgKind kind) { return llvm::any_of(launch.args, [&](auto &arg) { return arg.kind == kind; }); };
+    EXPECT_TRUE(kernel.workspaceBytes == 0 || has(CudaArgKind::Workspace)) << kernel.name;
+    EXPECT_TRUE(kernel.counterBytes == 0 || has(CudaArgKind::Counters)) << kernel.name;
+    workspace = std::max(workspace, kernel.workspaceBytes);
+    counters = std::max(counters, kernel.counterBytes);
+  });
+  EXPECT_EQ(plan.workspaceBytes, workspace);
+  EXPECT_EQ(plan.counterBytes, counters);
+  // Attention shares heads among all blocks, and a counter says which of them is the last.
+  EXPECT_GE(counters, uint64_t(options.maxSeqs) * 2 * 4);
+  EXPECT_GT(workspace, 0u);
+}
+
 TEST_P(CudaPlan, TensorMapsEndInsideWhatTheyMap) {
   for (const rt::CudaTensorMap &map : plan.tensorMaps) {
     uint64_t end = map.base.offset + map.dims[0] * 2;
