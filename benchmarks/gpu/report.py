@@ -38,7 +38,7 @@ class Rows:
         return self.peers.get(model, {}).get((kind, size))
 
     def floor(self, model, sequences, context):
-        return work.sizes(model).floor(self.bandwidth, sequences, context) if self.bandwidth else None
+        return work.model(model).floor(self.bandwidth, sequences, context) if self.bandwidth else None
 
     def decode(self):
         for model, name in work.MODELS.items():

@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The matmuls of a decode step of the models we measure."""
+"""The matmuls of a decode step of the models we measure, as configurations of matvec."""
 import os
 import sys
 from dataclasses import dataclass
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "gpu"))
+import work
 from matvec import Config
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(work.Model):
     name: str
-    layers: int
-    hidden: int
-    inner: int
-    query: int  # query heads times head size
-    key: int
-    vocabulary: int
 
     def layer(self, tokens, **knobs):
         """The four matmuls of one layer, in order: QKV, attention's output, gate and up, down."""
@@ -29,8 +24,5 @@ class Model:
         return Config(n=self.vocabulary, k=self.hidden, tokens=tokens, norm=True, normWeight=True, out="F32", **knobs)
 
 
-MODELS = [Model("Qwen3-4B", 36, 2560, 9728, 4096, 1024, 151936),
-          Model("Qwen3-0.6B", 28, 1024, 3072, 2048, 1024, 151936),
-          Model("Llama-3.2-1B", 16, 2048, 8192, 2048, 512, 128256),
-          Model("Llama-3.1-8B", 32, 4096, 14336, 4096, 1024, 128256)]
+MODELS = [Model(**vars(work.model(name)), name=title) for name, title in work.MODELS.items()]
 NAMES = ("qkv", "o", "gate-up", "down", "head")
