@@ -30,7 +30,7 @@ void CudaListBuilder::placeScratch(const Graph &graph) {
       if (!op->isConstant() && r.get() != &logits)
         widest = std::max(widest, rowBytesOf(*r));
   scratchPlace = {CudaArgKind::Value, llvm::alignTo(arenaBytes(graph, sizes), 1024)};
-  plan.arenaBytes = scratchPlace.offset + uint64_t(std::max(options.maxStepTokens, options.maxStepLogits)) * widest;
+  plan.arenaBytes = scratchPlace.offset + uint64_t(stepRows()) * widest;
 }
 
 Expected<CudaArg> CudaListBuilder::weight(WeightItem::Layout layout, llvm::ArrayRef<const Value *> values,
@@ -65,7 +65,7 @@ CudaArg CudaListBuilder::value(const Value &v) const {
 }
 
 int CudaListBuilder::smallRows() const {
-  return int(rows <= 16 ? 16 : rows <= 256 ? 256 : std::max(options.maxStepTokens, options.maxStepLogits));
+  return rows <= 16 ? 16 : rows <= 256 ? 256 : stepRows();
 }
 
 } // namespace sinter

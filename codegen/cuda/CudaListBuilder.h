@@ -37,6 +37,8 @@ public:
 
   /// Rows that small kernels are built for: few classes, since they depend little on it.
   int smallRows() const;
+  /// Rows of the largest bucket that there is.
+  int stepRows() const { return int(std::max(options.maxStepTokens, options.maxStepLogits)); }
   /// Rows at most of what the list works on, in any bucket.
   int mostRows() const { return int(isHead() ? options.maxStepLogits : options.maxStepTokens); }
 

@@ -147,6 +147,8 @@ private:
 
   Launch tiled(llvm::MutableArrayRef<CudaArg> args) {
     auto c = tuned(matmulConfig<cuda::MatmulConfig>(), list.sms());
+    if (c.adaptive) // to the rows of a step: one kernel for all such buckets
+      c.tokens = list.stepRows();
     args[7] = list.kernels.tensorMap(args[1], activationMap(c, list.mostRows()));
     args[8] = list.kernels.tensorMap(args[0], weightMap(c));
     return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matmul.cuh", "matmul", "MatmulConfig"}, c,

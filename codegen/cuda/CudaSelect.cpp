@@ -136,6 +136,8 @@ private:
     config.vocab = int(columnsOf(list.logits));
     config.maxRows = int(list.rows);
     config.sms = list.sms();
+    if (config.maxRows > config.sms * config.blocksPerSm()) // not all run at once: some more that leave cost nothing
+      config.maxRows = list.mostRows();
     TRY_ASSIGN(l, list.launch(op, "sample", CudaTemplate{"templates/cuda/sample.cuh", "sample", "SampleConfig"}, config,
                               {{CudaArgKind::Logits, 0}, {CudaArgKind::Workspace, 0}, {CudaArgKind::Counters, 0}}));
     l->rowBytes = double(rowBytesOf(list.logits));
