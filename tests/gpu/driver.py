@@ -128,9 +128,15 @@ class Gpu:
     def free(self, pointer):
         self.call("cuMemFree_v2", c.c_uint64(pointer))
 
+    def write(self, pointer, source, size):
+        """From the host's `source`, a ctypes pointer. Like fill(), it has happened when it returns: the driver may only
+        have queued it, and our stream does not wait for the one where it is queued."""
+        self.call("cuMemcpyHtoD_v2", c.c_uint64(pointer), source, c.c_size_t(size))
+        self.call("cuStreamSynchronize", None)
+
     def upload(self, array):
         pointer = self.alloc(max(array.nbytes, 16))
-        self.call("cuMemcpyHtoD_v2", c.c_uint64(pointer), array.ctypes.data_as(c.c_void_p), c.c_size_t(array.nbytes))
+        self.write(pointer, array.ctypes.data_as(c.c_void_p), array.nbytes)
         return pointer
 
     def download(self, array, pointer):
@@ -140,11 +146,12 @@ class Gpu:
         """Memory of copies of `array`, whose bytes divide `size`."""
         pointer = self.alloc(size)
         for at in range(pointer, pointer + size, array.nbytes):
-            self.call("cuMemcpyHtoD_v2", c.c_uint64(at), array.ctypes.data_as(c.c_void_p), c.c_size_t(array.nbytes))
+            self.write(at, array.ctypes.data_as(c.c_void_p), array.nbytes)
         return pointer
 
     def fill(self, pointer, byte, size):
         self.call("cuMemsetD8_v2", c.c_uint64(pointer), c.c_ubyte(byte), c.c_size_t(size))
+        self.call("cuStreamSynchronize", None)
 
     def step(self, block_table_stride=0, **arrays):
         """A CudaStep of NumPy arrays by field name, uploaded; counts: [tokens, sequences, logits]. What is left out is
@@ -168,7 +175,7 @@ class Gpu:
                   c.c_void_p(pointer), (c.c_uint64 * rank)(*dims), (c.c_uint64 * max(rank - 1, 1))(*strides),
                   (c.c_uint * rank)(*box), (c.c_uint * rank)(*[1] * rank), 0, 3 if swizzle128 else 0, 2, 0)
         address = self.alloc(128)
-        self.call("cuMemcpyHtoD_v2", c.c_uint64(address), c.c_void_p(c.addressof(space) + shift), c.c_size_t(128))
+        self.write(address, c.c_void_p(c.addressof(space) + shift), 128)
         return address
 
     def synchronize(self):
