@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Ours beside what the GPU's memory allows and beside vLLM, in one run. Prints a table; writes medians, ratios and bars
-as JSON into benchmarks/results/.
+"""Ours beside what the GPU's memory allows, beside vLLM, and kernels beside cuBLAS and FlashAttention, in one run.
+Prints tables; writes medians, ratios and bars as JSON into benchmarks/results/.
 
-    benchmarks/gpu/compile SINTER DIR        anywhere, no GPU needed: the executables, with random weights
-    benchmarks/gpu/compare.py DIR [--peer vllm.sh] [--stored EXECUTABLE]
+    benchmarks/gpu/compile SINTER DIR [--stored]     anywhere, no GPU needed: the executables, with random weights
+    benchmarks/gpu/compare.py DIR [--peer vllm.sh]
 
 Read bandwidth is what the executables' own kernel reaches. Every process has a time limit; what fails is left out, and
-the JSON, written after every process, says why. Nothing is imported but Python's own library.
+the JSON, written after every process, says why. Kernels need torch; the rest needs Python's own library alone.
 """
 import argparse
 import datetime
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,24 +23,30 @@ from pathlib import Path
 
 import peers
 import report
+import rows
 import work
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PARTS = ("decode", "batch", "requests", "stored", "matmul", "attention", "peer")  # in this order
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("executables", type=Path, help="folder of them: " + ", ".join([*work.MODELS, work.MAIN + "-1024"]))
-    p.add_argument("--models", default=",".join(work.MODELS), help="default: %(default)s")
-    p.add_argument("--peer", type=Path, help="vLLM's script, see peers.py")
-    p.add_argument("--peer-models", default=work.MAIN, help="default: %(default)s")
-    p.add_argument("--stored", type=Path, help=f"{work.MAIN} with its weights stored: time to the first token")
-    p.add_argument("--skip", default="", help="of ours: batch, prompt, requests")
-    p.add_argument("--limit", type=float, default=40, help="seconds for a process of ours (default: %(default)s)")
-    p.add_argument("--peer-limit", type=float, default=150, help="of the peer's (default: %(default)s)")
+    p.add_argument("executables", type=lambda path: Path(path).resolve(),
+                   help=f"folder of {', '.join([*work.MODELS, work.MANY])} and, if there, {work.STORED}")
+    p.add_argument("--peer", type=lambda path: Path(path).resolve(), help="vLLM's script, see peers.py")
+    p.add_argument("--peer-models", default=",".join(work.MODELS), help="default: %(default)s")
+    p.add_argument("--parts", default=",".join(PARTS), help="default: %(default)s")
+    p.add_argument("--limit", type=float, default=60, help="seconds for a process of ours (default: %(default)s)")
+    p.add_argument("--peer-limit", type=float, default=180, help="of the peer's (default: %(default)s)")
     p.add_argument("--commit", help="where there is no git")
     p.add_argument("--output", type=Path, help="default: benchmarks/results/gpu-DATE.json")
-    return p.parse_args()
+    args = p.parse_args()
+    args.parts = args.parts.split(",")
+    if unknown := set(args.parts) - set(PARTS):
+        p.error(f"--parts: no {', '.join(sorted(unknown))}")
+    return args
 
 
 def output_of(*command):
@@ -54,21 +61,23 @@ def machine(args):
                                   ).split("\n")[0].partition(", ")
     return dict(date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                 device=device or "unknown", driver=driver or "unknown",
-                commit=args.commit or output_of("git", "rev-parse", "--short=10", "HEAD") or "unknown")
+                commit=args.commit or output_of("git", "rev-parse", "--short=10", "HEAD") or "unknown",
+                command=shlex.join(["benchmarks/gpu/compare.py", *sys.argv[1:]]))
 
 
 class Comparison:
-    def __init__(self, args):
-        self.args = args
+    def __init__(self, args, folder):
+        self.args, self.folder = args, folder
         self.about = machine(args)
         self.output = args.output or ROOT / f"benchmarks/results/gpu-{self.about['date'][:10]}.json"
         self.tests = {}  # (model, kind, size) -> bench's own object
+        self.stored = None  # the same, of the executable with weights in a file
         self.peers = {}  # model -> (kind, size) -> value
-        self.starts = {}  # what -> seconds
+        self.kernels = {}  # benchmark -> its rows
         self.errors = []
         self.seconds = {}  # of each process
 
-    def run(self, command, limit, name=None):
+    def run(self, command, limit, name):
         """Standard output; empty, and a line more of errors, where the process failed or took too long."""
         command = [str(word) for word in command]
         begin = time.monotonic()
@@ -80,65 +89,91 @@ class Comparison:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)  # its own session: what it has started too
             out, problem = process.communicate()[0], f"ran longer than {limit:g} s"
-        self.seconds[name or " ".join(command[:3])] = round(time.monotonic() - begin, 1)
+        self.seconds[name] = round(time.monotonic() - begin, 1)
+        print(f"{name}: {self.seconds[name]} s {problem}", file=sys.stderr, flush=True)
         if problem:
-            self.errors.append(f"{' '.join(command)}: {problem}")
-            print(self.errors[-1], file=sys.stderr, flush=True)
+            self.errors.append(f"{shlex.join(command)}: {problem}")
         return "" if problem else out
 
-    def bench(self, model, executable, *flags):
-        """Keeps the tests of one process."""
+    def bench(self, executable, *flags):
+        """The tests of one process."""
         out = self.run([self.args.executables / executable, "bench", *flags, "-o", "json"], self.args.limit,
                        f"{executable} {' '.join(flags)}")
+        return json.loads(out or "[]")
+
+    def keep(self, model, tests):
         kinds = {"pp": "prompt", "tg": "decode"}
-        for test in json.loads(out or "[]"):
+        for test in tests:
             kind = kinds.get(test["test"][:2], "requests")
             self.tests[model, kind, test["n_prompt"] if kind == "prompt" else test["n_sequences"]] = test
-            self.starts.setdefault(f"{executable}, random weights", test["first_token_seconds"])
-        self.save()
 
-    def ours(self):
-        skip = self.args.skip.split(",")
-        for model in self.args.models.split(","):
-            prompts = model == work.MAIN and "prompt" not in skip
-            lengths = ["-p", ",".join(map(str, work.PROMPTS))] if prompts else []
-            self.bench(model, model, "-c", "1", "--context", str(work.CONTEXT), "--steps", "64", "--kernels", *lengths)
-        if work.MAIN not in self.args.models.split(","):
-            return
-        if "batch" not in skip:
-            self.bench(work.MAIN, work.MAIN, "-c", ",".join(map(str, work.BATCHES)), "--context",
-                       str(work.BATCH_CONTEXT), "--steps", "16", "-r", "5")
-        if "requests" not in skip:
-            self.bench(work.MAIN, work.MAIN + "-1024", "--requests", "x".join(map(str, work.REQUESTS)), "-r", "2")
-        if self.args.stored:
-            out = self.run([self.args.stored, "bench", "-p", "16", "-n", "0", "-r", "1", "-o", "json"],
-                           self.args.limit, "stored weights")
-            for test in json.loads(out or "[]"):
-                self.starts["stored weights"] = test["first_token_seconds"]
+    def decode(self):
+        for model in work.MODELS:
+            lengths = ["-p", ",".join(map(str, work.PROMPTS))] if model == work.MAIN else []
+            self.keep(model, self.bench(model, "-c", "1", "--context", str(work.CONTEXT), "--steps", "64", "--kernels",
+                                        *lengths))
+            self.save()
 
-    def others(self, folder):
+    def batch(self):
+        self.keep(work.MAIN, self.bench(work.MAIN, "-c", ",".join(map(str, work.BATCHES)), "--context",
+                                        str(work.BATCH_CONTEXT), "--steps", "16"))
+
+    def requests(self):
+        self.keep(work.MAIN, self.bench(work.MANY, "--requests", "x".join(map(str, work.REQUESTS)), "-r", "3"))
+
+    def stored_start(self):
+        if (self.args.executables / work.STORED).exists():
+            for _ in range(2):  # by the second time the page cache has the weights
+                for test in self.bench(work.STORED, "-p", "16", "-n", "0", "-r", "1"):
+                    self.stored = test
+
+    def kernel_rows(self, name, *command):
+        """What a benchmark of kernels, a script that writes JSON, has found."""
+        out = self.folder / f"{name}.json"
+        self.run([sys.executable, HERE / command[0], *command[1:], out], self.args.limit, name)
+        if out.exists():
+            self.kernels[name] = json.loads(out.read_text())["rows"]
+
+    def matmul(self):
+        self.kernel_rows("matmul", "matmul_bench.py", "--tokens", ",".join(map(str, work.MATMUL_TOKENS)), "--out")
+
+    def attention(self):
+        peer = self.args.peer
+        other = peers.attention(self.run, peer, self.folder, self.args.peer_limit) if peer else None
+        self.kernel_rows("attention", "attention.py", *(["--fa3", other] if other else []), "--output")
+
+    def peer(self):
         for model in self.args.peer_models.split(",") if self.args.peer else ():
-            self.peers[model] = peers.measure(self.run, self.args.peer.resolve(), model, Path(folder),
-                                              self.args.peer_limit)
+            self.peers[model] = peers.measure(self.run, self.args.peer, model, self.folder, self.args.peer_limit)
+            self.save()
+
+    def everything(self):
+        parts = dict(zip(PARTS, (self.decode, self.batch, self.requests, self.stored_start, self.matmul,
+                                 self.attention, self.peer), strict=True))
+        for part in self.args.parts:
+            try:
+                parts[part]()
+            except (OSError, ValueError, KeyError) as problem:  # whatever a process wrote: the other parts count
+                self.errors.append(f"{part}: {type(problem).__name__}: {problem}")
             self.save()
 
     def save(self):
-        found = report.summarize(self.tests, self.peers, self.starts)
+        found = rows.summarize(self.tests, self.peers, self.stored, self.kernels)
         raw = {" ".join(map(str, key)): {k: v for k, v in test.items() if k != "samples_ts"}
                for key, test in self.tests.items()}
         peer = {model: {" ".join(map(str, k)): v for k, v in values.items()} for model, values in self.peers.items()}
         self.output.write_text(json.dumps(self.about | found | dict(errors=self.errors, process_seconds=self.seconds,
-                                                                    peers=peer, tests=raw), indent=1) + "\n")
+                                                                    peers=peer, tests=raw, stored=self.stored),
+                                          indent=1) + "\n")
         return self.about | found
 
 
 def main():
     args = arguments()
-    comparison = Comparison(args)
     with tempfile.TemporaryDirectory() as folder:
-        comparison.ours()
-        comparison.others(folder)
-    print(report.table(comparison.save()))
+        comparison = Comparison(args, Path(folder))
+        comparison.everything()
+    print(report.tables(comparison.save()))
     return int(bool(comparison.errors))
 
 
