@@ -15,4 +15,8 @@ inline constexpr int sharedPerBlock = sharedPerSm - sharedReserved; ///< bytes, 
 /// Bytes of shared memory that let `count` blocks share an SM.
 constexpr int sharedFor(int count) { return sharedPerSm / count - sharedReserved; }
 
+/// Clusters of `size` that surely run at once, a CTA an SM. The SMs of each of the eight graphics clusters come in
+/// pairs, in a number that differs from chip to chip, and what a cluster does not fill is lost.
+constexpr int clustersOf(int size, int sms) { return size <= 2 ? sms / size : (sms - 8 * (size - 2)) / size; }
+
 } // namespace sinter::cuda

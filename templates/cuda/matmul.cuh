@@ -29,6 +29,12 @@ __device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const Matmu
       barrierArrive(ring.empty(slot));
   };
   auto placeOf = [](u32 address) { return address >> 4 & 0x3fff; }; // the mask says how large an address can be
+  // Zeros, so that no earlier tile's sums stay alive for the compiler.
+#pragma unroll
+  for (int i = 0; i < Tokens / 8; ++i)
+#pragma unroll
+    for (int e = 0; e < 4; ++e)
+      d[i][e] = 0;
   u32 before = 0;
 #pragma unroll 1
   for (int block = 0; block < count; ++block) {
@@ -40,7 +46,7 @@ __device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const Matmu
     wgmmaFence();
 #pragma unroll
     for (int i = 0; i < atomColumns / 16; ++i)
-      wgmma<Tokens>(d, weights + 2 * i, activations + 2 * i, block > 0 || i > 0);
+      wgmma<Tokens>(d, weights + 2 * i, activations + 2 * i);
     wgmmaCommit();
     if (block > 0) {
       wgmmaWait<1>();
@@ -54,31 +60,46 @@ __device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const Matmu
   release(before);
 }
 
-/// The multiplying half, where a CTA has whole tiles: two warpgroups, each with 64 rows of every tile.
+/// A tile of `Tokens` rows of x, from the ring to y.
 template <MatmulConfig C, int Tokens>
-__device__ __forceinline__ void matmulWhole(const MatmulRing<C> &ring, MatmulOutput<C> &output, MatmulCta cta,
-                                            int half) {
-  MatmulTiles<C, Tokens> tiles(output.tokens);
+__device__ __forceinline__ void matmulTile(const MatmulRing<C> &ring, RingPlace<C.stages> &place,
+                                           const MatmulOutput<C> &output, int token, int half) {
+  output.template startTile<Tokens>(token);
+  float d[Tokens / 8][4];
+  matmulSum<C, Tokens>(d, ring, place, C.blocks(), half);
+  output.finishTile(d, token);
+}
+
+/// The multiplying half, where a CTA has whole tiles: two warpgroups, each with 64 rows of every tile.
+template <MatmulConfig C>
+__device__ __forceinline__ void matmulWhole(u32 base, MatmulOutput<C> &output, MatmulCta cta, int half) {
+  MatmulCut cut = cutOf<C>(output.tokens);
+  MatmulRing<C> ring(base);
   RingPlace<C.stages> place;
-  for (int tile = cta.worker; tile < tiles.count(); tile += C.workers()) {
-    MatmulPlace at = tiles.placeOf(tile);
-    output.moveTo(at.row * C.tileWeights + half * 64);
-    output.template startTile<Tokens>(at.token * Tokens);
-    float d[Tokens / 8][4];
-    matmulSum<C, Tokens>(d, ring, place, C.blocks(), half);
-    output.finishTile(d, at.token * Tokens);
+#pragma unroll 1
+  for (int index = cta.worker; index < cut.count; index += C.workers()) {
+    MatmulTile tile = tileOf<C>(cut, index);
+    output.moveTo(tile.row * C.tileWeights + half * 64);
+    if constexpr (!C.adaptive)
+      matmulTile<C, C.tileTokens>(ring, place, output, tile.token, half);
+    else if (tile.size == 256)
+      matmulTile<C, 256>(ring, place, output, tile.token, half);
+    else if (tile.size == 128)
+      matmulTile<C, 128>(ring, place, output, tile.token, half);
+    else
+      matmulTile<C, 64>(ring, place, output, tile.token, half);
   }
 }
 
 /// The same where a cluster has one tile.
 template <MatmulConfig C>
-__device__ __forceinline__ void matmulShared(const MatmulRing<C> &ring, MatmulOutput<C> &output, MatmulCta cta,
-                                             int half) {
-  MatmulPlace at = MatmulTiles<C, C.tileTokens>(C.tokens).placeOf(cta.worker);
-  int firstRow = at.row * C.tileWeights, firstToken = at.token * C.tileTokens;
-  MatmulSplit<C> split{ring.slots, cta.rank};
+__device__ __forceinline__ void matmulShared(u32 base, MatmulOutput<C> &output, MatmulCta cta, int half) {
+  MatmulTile tile = tileOf<C>(cutOf<C>(C.tokens), cta.worker);
+  int firstRow = tile.row * C.tileWeights, firstToken = tile.token;
+  MatmulSplit<C> split{base, cta.rank};
   split.start(output, firstRow, firstToken, half);
   {
+    MatmulRing<C> ring(base);
     RingPlace<C.stages> place;
     float d[C.tileTokens / 8][4];
     matmulSum<C, C.tileTokens>(d, ring, place, matmulSliceOf<C>(cta.rank).count, half);
@@ -103,24 +124,16 @@ __device__ __forceinline__ MatmulOutput<C> matmulOutput(const rt::CudaArgs<N> &a
 }
 
 template <MatmulConfig C, int N>
-__device__ __forceinline__ void matmulConsume(const rt::CudaStep &step, const rt::CudaArgs<N> &args,
-                                              const MatmulRing<C> &ring, MatmulCta cta) {
+__device__ __forceinline__ void matmulConsume(const rt::CudaStep &step, const rt::CudaArgs<N> &args, u32 base,
+                                              MatmulCta cta) {
   int half = __shfl_sync(~0u, int(threadIdx.x / 128), 0);
   waitForPrerequisites();
   int tokens = rowCount(step);
-  MatmulOutput<C> output = matmulOutput<C>(args, ring.slots, tokens);
+  MatmulOutput<C> output = matmulOutput<C>(args, base, tokens);
   if constexpr (C.split > 1) {
-    matmulShared<C>(ring, output, cta, half);
-  } else if constexpr (C.adaptive) {
-    int size = adaptedTokens<C>(tokens);
-    if (size == 256)
-      matmulWhole<C, 256>(ring, output, cta, half);
-    else if (size == 192)
-      matmulWhole<C, 192>(ring, output, cta, half);
-    else
-      matmulWhole<C, 128>(ring, output, cta, half);
+    matmulShared<C>(base, output, cta, half);
   } else {
-    matmulWhole<C, C.tileTokens>(ring, output, cta, half);
+    matmulWhole<C>(base, output, cta, half);
   }
 }
 
@@ -130,9 +143,8 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   static_assert(C.valid() && N >= 9);
   extern __shared__ __align__(1024) char shared[];
   u32 base = sharedAddress(shared);
-  MatmulRing<C> ring{base, base + C.barriersAt()};
   if (threadIdx.x == 0) {
-    ring.init();
+    MatmulRing<C>(base).init();
     barrierInitFence();
   }
   __syncthreads();
@@ -142,16 +154,16 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   if (threadIdx.x < C.consumers) {
     if constexpr (C.loaders() == 128)
       acquireRegisters<232>();
-    matmulConsume<C>(step, args, ring, cta);
+    matmulConsume<C>(step, args, base, cta);
   } else {
     if constexpr (C.loaders() == 128)
       releaseRegisters<40>();
     if (threadIdx.x == C.consumers)
-      matmulLoad<C>(step, args.pointers[7], args.pointers[8], ring, cta);
+      matmulLoad<C>(step, args.pointers[7], args.pointers[8], base, cta);
     __syncwarp();
     if constexpr (C.split > 1) {
       clusterBarrier();
-      clusterArrive();
+      clusterArriveRelaxed();
     }
   }
   // A CTA's sums are read by the others of its cluster.

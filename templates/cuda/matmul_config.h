@@ -28,12 +28,12 @@ struct MatmulConfig {
   int sms = 132;     ///< multiprocessors of the chip, all of which run a block at once
 
   // How it runs. tuned() fills what is 0.
-  int tileTokens = 0;         ///< rows of x of a tile: 32, 64, 128, 192 or 256
-  int split = 0;              ///< CTAs, one cluster, that share the columns of a tile: 1 to 8
-  int stages = 0;             ///< of the ring, each 64 columns of a tile
-  int outstanding = 0;        ///< stages whose weights are on their way at once
-  bool adaptive = false;      ///< tiles of tileTokens = 256, 192 or 128 rows of x, as suits the step
-  bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
+  int tileTokens = 0;          ///< rows of x of a tile: 32, 64, 128, 192 or 256
+  int split = 0;               ///< CTAs, one cluster, that share the columns of a tile: 1 to 8
+  int stages = 0;              ///< of the ring, each 64 columns of a tile
+  int outstanding = 0;         ///< stages whose weights are on their way at once
+  bool adaptive = false;       ///< tiles of 256, 128 and 64 rows of x, as suits the step; tileTokens is 256
+  bool triggerAtEntry = false; ///< let the next kernel start at once; else when the last copy is ordered
 
   static constexpr int tileWeights = 128; ///< rows of the weight in a tile: 64 for each of two warpgroups
   static constexpr int consumers = 256;   ///< threads that multiply
@@ -48,13 +48,13 @@ struct MatmulConfig {
   /// Clusters. Where a tile is split, one for each.
   constexpr int workers() const {
     int most = sms * blocksPerSm();
-    return split > 1 ? maxTiles() : adaptive ? sms : maxTiles() < most ? maxTiles() : most;
+    return split > 1 ? maxTiles() : adaptive ? most : maxTiles() < most ? maxTiles() : most;
   }
 
   constexpr int outRows() const { return gated() ? 32 : 64; } ///< columns of y of a warpgroup
   constexpr int weightBytes() const { return tileWeights * atomColumns * 2; }
-  constexpr int activationBytes() const { return tileTokens * atomColumns * 2; }
-  constexpr int stageBytes() const { return weightBytes() + activationBytes(); }
+  constexpr int stageBytes() const { return weightBytes() + tileTokens * atomColumns * 2; }
+  constexpr int ringBytes() const { return stages * stageBytes(); }
   /// Rows of x that one copy brings.
   constexpr int boxTokens() const { return adaptive ? 64 : tileTokens; }
   /// A warpgroup's part of memory to turn y around in.
@@ -62,7 +62,7 @@ struct MatmulConfig {
     int pieces = split > 1 ? ownPieces() * pieceTokens : 0, units = 2 * unitTokens;
     return out == Out::F32 ? 0 : (pieces > units ? pieces : units) * outRows() * 2;
   }
-  constexpr int stagingAt() const { return stages * stageBytes(); }
+  constexpr int stagingAt() const { return ringBytes(); }
   constexpr int barriersAt() const { return stagingAt() + 2 * stagingBytes(); }
   /// The sums of a tile, which take the place of the ring when it is split.
   constexpr int sumBytes() const { return tileWeights * tileTokens * 4; }
@@ -72,8 +72,8 @@ struct MatmulConfig {
   constexpr bool valid() const {
     bool shape = n > 0 && n % 8 == 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0;
     bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 128 || tileTokens == 192 || tileTokens == 256;
-    bool sum = split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 &&
-                              sumBytes() <= stages * stageBytes());
+    bool sum =
+        split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 && sumBytes() <= ringBytes());
     return shape && tile && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
            outstanding >= 1 && sharedBytes() <= sharedPerBlock;
   }
@@ -123,22 +123,49 @@ constexpr MatmulTensorMap activationMap(const MatmulConfig &c, int maxRows) {
           true};
 }
 
-/// Fills in how a configuration runs on a chip of `sms` multiprocessors. Tiles of up to 128 tokens leave room for the
-/// next kernel on the same SM, whose copies start while this one ends.
+/// CTAs, one cluster, that share each of `tiles` tiles: as many as let all of them run at once, a CTA an SM, while each
+/// has some columns. Clusters of odd size leave SMs idle; five is as far as that was seen to pay.
+constexpr int splitFor(const MatmulConfig &c, int tiles, int sms) {
+  constexpr int sizes[] = {8, 6, 5, 4, 2};
+  for (int split : sizes)
+    if (tiles <= clustersOf(split, sms) && split * 4 <= c.blocks() && c.tileTokens <= 128 * split)
+      return split;
+  return 1;
+}
+
+/// Chooses tiles. Every SM should have as much to do: many tiles are cut to fit, few are split, though sums that are
+/// exchanged cost the more the more tokens there are. Below 128 tokens the weights are the bound, and rings are deep.
+constexpr void chooseTile(MatmulConfig &c, int sms) {
+  if (c.tokens <= 128) {
+    c.tileTokens = c.tokens <= 32 ? 32 : c.tokens <= 64 ? 64 : 128;
+    return;
+  }
+  int rows = ceilDiv(c.packedRows(), MatmulConfig::tileWeights), half = sms / 2;
+  int size = c.tokens <= 256 ? 128 : 256, tiles = rows * ceilDiv(c.tokens, size);
+  if (c.tokens > 512 || tiles > sms) {
+    c.adaptive = true;
+    c.tileTokens = 256;
+  } else if (tiles > half) {
+    c.tileTokens = size;
+  } else if (c.tokens <= 256) {
+    c.tileTokens = c.blocks() >= 100 ? 256 : 128;
+  } else {
+    c.tileTokens = rows * ceilDiv(c.tokens, 192) <= half ? 192 : 256;
+  }
+}
+
+/// Fills in how a configuration runs on a chip of `sms` multiprocessors.
 constexpr MatmulConfig tuned(MatmulConfig c, int sms = 132) {
   c.sms = sms;
-  if (!c.tileTokens) {
-    c.adaptive = c.tokens > 512 && c.split <= 1;
-    c.tileTokens = c.tokens <= 32 ? 32 : c.tokens <= 64 ? 64 : c.tokens <= 128 ? 128 : 256;
-  }
-  for (int split = c.adaptive ? 1 : 8; !c.split; --split) {
-    bool few = c.maxTiles() * split <= sms * 5 / 4, deep = split * 4 <= c.blocks(), fits = c.tileTokens <= 64 * split;
-    if (split == 1 || (few && deep && fits))
-      c.split = split;
-  }
-  int room = c.tileTokens <= 128 ? sharedFor(2) : sharedPerBlock;
+  if (!c.tileTokens)
+    chooseTile(c, sms);
+  int tiles = c.maxTiles();
+  if (!c.split)
+    c.split = c.adaptive ? 1 : splitFor(c, tiles, sms);
+  // Tiles that are one and a fraction for each SM run side by side, for which two rings have to fit.
+  bool two = c.tileTokens <= 128 && c.split == 1 && tiles > sms && tiles <= 2 * sms;
   if (!c.stages)
-    for (c.stages = 8; c.stages > 2 && c.sharedBytes() > room;)
+    for (c.stages = 8; c.stages > 2 && c.sharedBytes() > (two ? sharedFor(2) : sharedPerBlock);)
       --c.stages;
   if (!c.outstanding)
     c.outstanding = c.stages;

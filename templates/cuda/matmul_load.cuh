@@ -15,16 +15,20 @@ namespace sinter::cuda {
 /// way before the latter exist.
 template <MatmulConfig C>
 struct MatmulRing {
+  static constexpr int stages = C.stages;
   u32 slots, barriers; ///< addresses in shared memory
+
+  /// `base`: of the kernel's shared memory.
+  __device__ __forceinline__ explicit MatmulRing(u32 base) : slots(base), barriers(base + C.barriersAt()) {}
 
   __device__ __forceinline__ u32 slot(u32 i) const { return slots + i * C.stageBytes(); }
   __device__ __forceinline__ u32 weights(u32 i) const { return barriers + i * 8; }
-  __device__ __forceinline__ u32 activations(u32 i) const { return barriers + (C.stages + i) * 8; }
-  __device__ __forceinline__ u32 empty(u32 i) const { return barriers + (2 * C.stages + i) * 8; }
+  __device__ __forceinline__ u32 activations(u32 i) const { return barriers + (stages + i) * 8; }
+  __device__ __forceinline__ u32 empty(u32 i) const { return barriers + (2 * stages + i) * 8; }
 
   /// By one thread, before a barrierInitFence() and a barrier of the CTA.
   __device__ void init() const {
-    for (int i = 0; i < C.stages; ++i) {
+    for (int i = 0; i < stages; ++i) {
       barrierInit(weights(i), 1);
       barrierInit(activations(i), 1);
       barrierInit(empty(i), C.consumers / 32);
@@ -33,39 +37,39 @@ struct MatmulRing {
 };
 
 /// Block after block of a CTA's work.
-template <MatmulConfig C, int Tokens>
+template <MatmulConfig C>
 struct MatmulBlocks {
-  MatmulTiles<C, Tokens> tiles;
+  MatmulCut cut;
   Share slice;
-  int tile, block;
-  MatmulPlace place;
+  int index, block = 0;
+  MatmulTile tile;
 
-  __device__ __forceinline__ MatmulBlocks(const MatmulTiles<C, Tokens> &all, MatmulCta cta)
-      : tiles(all), slice(matmulSliceOf<C>(cta.rank)), tile(cta.worker), block(0), place(all.placeOf(tile)) {}
+  __device__ __forceinline__ MatmulBlocks(const MatmulCut &all, MatmulCta cta)
+      : cut(all), slice(matmulSliceOf<C>(cta.rank)), index(cta.worker), tile(tileOf<C>(all, cta.worker)) {}
 
-  __device__ __forceinline__ bool more() const { return tile < tiles.count(); }
+  __device__ __forceinline__ bool more() const { return index < cut.count; }
   __device__ __forceinline__ void advance() {
     if (++block < slice.count)
       return;
     block = 0;
-    tile += C.workers();
-    place = tiles.placeOf(tile);
+    index += C.workers();
+    tile = tileOf<C>(cut, index);
   }
 };
 
-template <MatmulConfig C, int Tokens>
+template <MatmulConfig C>
 struct MatmulLoader {
+  static constexpr int stages = C.stages;
   MatmulRing<C> ring;
   const void *activations, *weights; ///< tensor maps
   u64 policy;
-  RingPlace<C.stages> next{0, 1};
-  RingPlace<C.stages> landed{}; ///< the weights that have to have landed before the next are ordered
+  RingPlace<stages> next{0, 1};
+  RingPlace<stages> landed{}; ///< the weights that have to have landed before the next are ordered
   int inFlight = 0;
 
-  /// Orders the weights of a stage once few enough are on their way: activations and the word that they are there are
-  /// small requests that would queue behind a flood of weights.
-  __device__ __forceinline__ void loadWeights(u32 slot, const MatmulBlocks<C, Tokens> &at) {
-    if constexpr (C.outstanding < C.stages) {
+  /// Orders the weights of a stage once few enough are on their way.
+  __device__ __forceinline__ void loadWeights(u32 slot, const MatmulBlocks<C> &at) {
+    if constexpr (C.outstanding < stages) {
       if (inFlight == C.outstanding) {
         barrierWait(ring.weights(landed.slot), landed.parity);
         landed.advance();
@@ -74,20 +78,23 @@ struct MatmulLoader {
       }
     }
     barrierArriveExpect(ring.weights(slot), C.weightBytes());
-    tensorCopy4(ring.slot(slot), weights, 0, 0, at.slice.first + at.block, at.place.row * (C.tileWeights / tileRows),
+    tensorCopy4(ring.slot(slot), weights, 0, 0, at.slice.first + at.block, at.tile.row * (C.tileWeights / tileRows),
                 ring.weights(slot), policy);
   }
 
-  __device__ __forceinline__ void loadActivations(u32 slot, const MatmulBlocks<C, Tokens> &at) const {
+  __device__ __forceinline__ void loadActivations(u32 slot, const MatmulBlocks<C> &at) const {
     u32 target = ring.slot(slot) + C.weightBytes();
-    int column = (at.slice.first + at.block) * atomColumns, row = at.place.token * Tokens;
-    barrierArriveExpect(ring.activations(slot), Tokens * atomColumns * 2);
+    int size = C.adaptive ? at.tile.size : C.tileTokens, column = (at.slice.first + at.block) * atomColumns;
+    barrierArriveExpect(ring.activations(slot), size * atomColumns * 2);
 #pragma unroll
-    for (int i = 0; i < Tokens; i += C.boxTokens())
-      tensorCopy2(target + i * atomColumns * 2, activations, column, row + i, ring.activations(slot));
+    for (int i = 0; i < C.tileTokens; i += C.boxTokens()) {
+      if (i >= size)
+        break;
+      tensorCopy2(target + i * atomColumns * 2, activations, column, at.tile.token + i, ring.activations(slot));
+    }
   }
 
-  __device__ __forceinline__ void loadRest(MatmulBlocks<C, Tokens> &at) {
+  __device__ __forceinline__ void loadRest(MatmulBlocks<C> &at) {
     for (; at.more(); at.advance()) {
       barrierWait(ring.empty(next.slot), next.parity);
       loadActivations(next.slot, at);
@@ -97,50 +104,34 @@ struct MatmulLoader {
   }
 
   /// Fills the ring with weights before the activations are there.
-  __device__ void loadAhead(MatmulCta cta) {
-    MatmulBlocks<C, Tokens> ahead(MatmulTiles<C, Tokens>(C.tokens), cta), behind = ahead;
+  __device__ __forceinline__ void loadAhead(MatmulBlocks<C> &ahead) {
+    MatmulBlocks<C> behind = ahead;
     u32 filled = 0;
-    for (; filled < C.stages && ahead.more(); ahead.advance())
+    for (; filled < stages && ahead.more(); ahead.advance())
       loadWeights(filled++, ahead);
     waitForPrerequisites();
     for (u32 slot = 0; slot < filled; ++slot, behind.advance()) {
       loadActivations(slot, behind);
       next.advance();
     }
-    loadRest(ahead);
   }
 };
 
-template <MatmulConfig C, int Tokens>
-__device__ __forceinline__ void matmulLoadTiles(const void *activations, const void *weights, const MatmulRing<C> &ring,
-                                                MatmulCta cta, int tokens) {
-  MatmulTiles<C, Tokens> tiles(tokens);
-  MatmulLoader<C, Tokens> loader{ring, activations, weights, evictNormalPolicy()};
-  MatmulBlocks<C, Tokens> blocks(tiles, cta);
-  loader.loadRest(blocks);
-}
-
-/// By one thread.
+/// By one thread. `base`: of the kernel's shared memory.
 template <MatmulConfig C>
-__device__ void matmulLoad(const rt::CudaStep &step, const void *activations, const void *weights,
-                           const MatmulRing<C> &ring, MatmulCta cta) {
+__device__ void matmulLoad(const rt::CudaStep &step, const void *activations, const void *weights, u32 base,
+                           MatmulCta cta) {
   acquireTensorMap(weights);
   acquireTensorMap(activations);
-  if constexpr (C.adaptive) {
+  // With a single tile of tokens every weight is read once.
+  u64 policy = C.tokens <= C.tileTokens ? evictFirstPolicy() : evictNormalPolicy();
+  MatmulLoader<C> loader{MatmulRing<C>(base), activations, weights, policy};
+  if constexpr (C.adaptive)
     waitForPrerequisites();
-    int tokens = rowCount(step), size = adaptedTokens<C>(tokens);
-    if (size == 256)
-      matmulLoadTiles<C, 256>(activations, weights, ring, cta, tokens);
-    else if (size == 192)
-      matmulLoadTiles<C, 192>(activations, weights, ring, cta, tokens);
-    else
-      matmulLoadTiles<C, 128>(activations, weights, ring, cta, tokens);
-  } else {
-    // With a single tile of tokens every weight is read once.
-    u64 policy = C.tokens <= C.tileTokens ? evictFirstPolicy() : evictNormalPolicy();
-    MatmulLoader<C, C.tileTokens> loader{ring, activations, weights, policy};
-    loader.loadAhead(cta);
-  }
+  MatmulBlocks<C> blocks(cutOf<C>(C.adaptive ? rowCount(step) : C.tokens), cta);
+  if constexpr (!C.adaptive)
+    loader.loadAhead(blocks);
+  loader.loadRest(blocks);
   if (!C.triggerAtEntry)
     launchDependents();
 }

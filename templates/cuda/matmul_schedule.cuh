@@ -14,55 +14,73 @@ struct MatmulCta {
   u32 rank; ///< in the cluster
 };
 
-/// Which weights and tokens a tile has, in tiles.
-struct MatmulPlace {
-  int row, token;
+/// The tiles of a step: `whole` ones of `size` rows of x, then the rest, each cut into `parts`.
+struct MatmulCut {
+  int size, tokenTiles, whole, parts, count;
 };
 
-/// The tiles of a step, of `Tokens` rows of x each.
-template <MatmulConfig C, int Tokens>
-struct MatmulTiles {
-  static constexpr int groupTokens = 8; ///< tiles of tokens that are multiplied by the same weights in turn
-  static constexpr int fixedTokenTiles = ceilDiv(C.tokens, Tokens);
-  int tokenTiles;
-
-  /// For `tokens` rows. Unless the kernel adapts to them, all rows of its bucket are multiplied, so that what to load
-  /// is known before the step is.
-  __device__ __forceinline__ explicit MatmulTiles(int tokens) {
-    tokenTiles = C.adaptive ? (tokens + Tokens - 1) / Tokens : fixedTokenTiles;
+/// The cut for `tokens` rows into tiles of `size`; the last round of tiles of all workers is cut further where that
+/// makes it shorter. `time`: of the longest worker, in about 10 ns.
+template <MatmulConfig C>
+__device__ __forceinline__ MatmulCut cutInto(int size, int tokens, int &time) {
+  // Per block and per tile, measured. Small tiles wait for memory: a stage holds less of what is on its way.
+  auto cost = [](int rows) {
+    return rows == 256 ? C.blocks() * 68 + 250 : rows == 128 ? C.blocks() * 40 + 150 : C.blocks() * 36 + 100;
+  };
+  int tokenTiles = (tokens + size - 1) / size, tiles = C.rowTiles() * tokenTiles;
+  int rest = tiles % C.workers(), rounds = tiles / C.workers(), parts = 1, least = 0;
+  if (rest) {
+    least = cost(size);
+    for (int p = 2; size / p >= 64; p *= 2)
+      if (int t = (rest * p + C.workers() - 1) / C.workers() * cost(size / p); t < least) {
+        least = t;
+        parts = p;
+      }
   }
-  __device__ __forceinline__ int count() const { return C.rowTiles() * tokenTiles; }
+  time = rounds * cost(size) + least;
+  return {size, tokenTiles, tiles - rest, parts, tiles - rest + rest * parts};
+}
 
-  __device__ __forceinline__ MatmulPlace placeOf(int tile) const {
-    if constexpr (!C.adaptive && fixedTokenTiles <= groupTokens)
-      return {tile / fixedTokenTiles, tile % fixedTokenTiles};
-    int group = tile / (groupTokens * C.rowTiles()), at = tile - group * groupTokens * C.rowTiles();
-    int first = group * groupTokens, width = tokenTiles - first < groupTokens ? tokenTiles - first : groupTokens;
-    return {at / width, first + at % width};
+/// Unless the kernel adapts to the step, all rows of its bucket are multiplied, so that what to load is known before
+/// the step is.
+template <MatmulConfig C>
+__device__ __forceinline__ MatmulCut cutOf(int tokens) {
+  if constexpr (!C.adaptive) {
+    constexpr int tokenTiles = ceilDiv(C.tokens, C.tileTokens);
+    return {C.tileTokens, tokenTiles, C.maxTiles(), 1, C.maxTiles()};
+  } else {
+    int large, small;
+    MatmulCut a = cutInto<C>(256, tokens, large), b = cutInto<C>(128, tokens, small);
+    return large <= small ? a : b;
   }
+}
+
+/// A tile: which of the weight's, its first row of x, and how many.
+struct MatmulTile {
+  int row, token, size;
 };
+
+template <MatmulConfig C>
+__device__ __forceinline__ MatmulTile tileOf(const MatmulCut &cut, int index) {
+  constexpr int groupTokens = 8; // tiles of tokens that are multiplied by the same weights in turn
+  int part = 0, size = cut.size;
+  if (C.adaptive && index >= cut.whole) {
+    int past = index - cut.whole;
+    part = past % cut.parts;
+    index = cut.whole + past / cut.parts;
+    size /= cut.parts;
+  }
+  int group = index / (groupTokens * C.rowTiles()), at = index - group * groupTokens * C.rowTiles();
+  int first = group * groupTokens, width = cut.tokenTiles - first < groupTokens ? cut.tokenTiles - first : groupTokens;
+  return {at / width, (first + at % width) * cut.size + part * size, size};
+}
 
 /// The blocks that a CTA has of its tiles.
 template <MatmulConfig C>
 __device__ __forceinline__ Share matmulSliceOf(u32 rank) {
+  if constexpr (C.split == 1)
+    return {0, C.blocks()};
   return shareOf<C.blocks(), C.split>(int(rank));
-}
-
-/// How many rows of x a tile has is chosen so that the last round of tiles is as full as can be; smaller ones read more
-/// from L2 for what they multiply.
-template <MatmulConfig C>
-__device__ __forceinline__ int adaptedTokens(int tokens) {
-  int best = 0, least = 1 << 30;
-#pragma unroll
-  for (int size = 256; size >= 128; size -= 64) {
-    int tiles = C.rowTiles() * ((tokens + size - 1) / size);
-    int cost = ceilDiv(tiles, C.workers()) * (size == 256 ? 272 : size == 192 ? 212 : 160);
-    if (cost < least) {
-      least = cost;
-      best = size;
-    }
-  }
-  return best;
 }
 
 } // namespace sinter::cuda

@@ -85,7 +85,6 @@ struct MatmulSplit {
     for (int i = 0; i < C.ownPieces(); ++i)
       if (int piece = pieceOf(half, i); piece >= 0)
         addUp(d[i], piece);
-    clusterArrive();
     if constexpr (C.out == Out::Bf16)
       asyncCopyWait();
     output.sync();
@@ -95,6 +94,7 @@ struct MatmulSplit {
         output.moveTo(firstRow + rowOf(piece));
         output.finishPiece(d[i], firstToken + tokenOf(piece), stagedAt(output, i));
       }
+    clusterArriveRelaxed();
   }
 };
 

@@ -145,10 +145,6 @@ constexpr bool MatvecConfig::valid() const {
   return split && shape && ring && team && c.blocks() >= c.split && planOf(c).bytes <= sharedPerBlock;
 }
 
-/// Clusters of `size` that surely run at once, a CTA an SM. The SMs of each of the eight graphics clusters come in
-/// pairs, in a number that differs from chip to chip, and what a cluster does not fill is lost.
-constexpr int clustersOf(int size, int sms) { return size <= 2 ? sms / size : (sms - 8 * (size - 2)) / size; }
-
 /// Weights below which an operation is over before a second CTA on an SM, or longer copies, have helped it.
 inline constexpr long long smallWeight = 16 << 20;
 

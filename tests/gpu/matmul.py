@@ -29,7 +29,7 @@ class Config:
     stages: int = 0
     outstanding: int = 0
     adaptive: bool = False
-    triggerAtEntry: bool = True
+    triggerAtEntry: bool = False
 
     def source(self):
         fields = asdict(self) | dict(epilogue=f"Epilogue::{self.epilogue}", out=f"Out::{self.out}")

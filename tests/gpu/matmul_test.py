@@ -34,12 +34,14 @@ def cases():
         yield config, 2050  # many tiles of tokens, of more than one group
         yield replace(config, epilogue="None", bias=True, tokens=300), 270
         for split in (2, 3, 4, 5, 8):
-            if tile <= 64 * split:
-                yield replace(config, epilogue="Residual", n=1288, tokens=300, split=split, triggerAtEntry=False), 280
+            if tile <= 128 * split:
+                yield replace(config, epilogue="Residual", n=1288, tokens=300, split=split, triggerAtEntry=True), 280
                 yield replace(config, tokens=100, bias=True, split=split), 100
     for tokens in (1, 129, 300, 520, 2049):  # all sizes of tiles
         yield Config(n=2560, k=576, tokens=2100, epilogue="Residual", bias=True), tokens
         yield Config(n=17408, k=64, tokens=2100, bias=True), tokens
+        yield Config(n=5000, k=2048, tokens=2100), tokens
+        yield Config(n=3000, k=2048, tokens=2100, epilogue="SwiGlu"), tokens
     for tokens in (64, 256, 2048):
         yield Config(n=6144, k=2560, tokens=tokens), tokens
         yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual"), tokens

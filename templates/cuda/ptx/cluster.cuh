@@ -21,6 +21,10 @@ __device__ __forceinline__ void clusterBarrier() {
 __device__ __forceinline__ void clusterArrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
+/// The first half of a clusterBarrier() that orders execution only.
+__device__ __forceinline__ void clusterArriveRelaxed() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
 __device__ __forceinline__ void clusterWait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 
 /// As clusterBarrier(), for threads whose warps have diverged: all of the cluster's that have not exited.

@@ -7,68 +7,63 @@
 
 namespace sinter::cuda {
 
-/// d[64, N] = a[64, 16] b[N, 16]^T (+ d with `accumulate`), bfloat16 to float32. Thread 32 w + 4 g + j of the
+/// d[64, N] += a[64, 16] b[N, 16]^T, bfloat16 to float32. Thread 32 w + 4 g + j of the
 /// warpgroup holds rows 16 w + g (elements 0, 1) and 16 w + g + 8 (2, 3) of columns 8 i + 2 j and the next in d[i].
 template <int N>
-__device__ void wgmma(float (&d)[N / 8][4], u64 a, u64 b, u32 accumulate);
+__device__ void wgmma(float (&d)[N / 8][4], u64 a, u64 b);
 
 #define SINTER_D(i) "+f"(d[i][0]), "+f"(d[i][1]), "+f"(d[i][2]), "+f"(d[i][3])
 #define SINTER_D4(i) SINTER_D(i), SINTER_D(i + 1), SINTER_D(i + 2), SINTER_D(i + 3)
 
 // clang-format off
 template <>
-__device__ __forceinline__ void wgmma<32>(float (&d)[4][4], u64 a, u64 b, u32 accumulate) {
-  asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %18, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
+__device__ __forceinline__ void wgmma<32>(float (&d)[4][4], u64 a, u64 b) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
                "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
-               "%16, %17, add, 1, 1, 0, 0;\n}"
+               "%16, %17, 1, 1, 1, 0, 0;"
                : SINTER_D4(0)
-               : "l"(a), "l"(b), "r"(accumulate));
+               : "l"(a), "l"(b));
 }
 
 template <>
-__device__ __forceinline__ void wgmma<64>(float (&d)[8][4], u64 a, u64 b, u32 accumulate) {
-  asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %34, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+__device__ __forceinline__ void wgmma<64>(float (&d)[8][4], u64 a, u64 b) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
                "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
                " %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-               "%32, %33, add, 1, 1, 0, 0;\n}"
+               "%32, %33, 1, 1, 1, 0, 0;"
                : SINTER_D4(0), SINTER_D4(4)
-               : "l"(a), "l"(b), "r"(accumulate));
+               : "l"(a), "l"(b));
 }
 
 template <>
-__device__ __forceinline__ void wgmma<128>(float (&d)[16][4], u64 a, u64 b, u32 accumulate) {
-  asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %66, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+__device__ __forceinline__ void wgmma<128>(float (&d)[16][4], u64 a, u64 b) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
                "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
                " %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
                " %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
                " %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-               "%64, %65, add, 1, 1, 0, 0;\n}"
+               "%64, %65, 1, 1, 1, 0, 0;"
                : SINTER_D4(0), SINTER_D4(4), SINTER_D4(8), SINTER_D4(12)
-               : "l"(a), "l"(b), "r"(accumulate));
+               : "l"(a), "l"(b));
 }
 
 template <>
-__device__ __forceinline__ void wgmma<192>(float (&d)[24][4], u64 a, u64 b, u32 accumulate) {
-  asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %98, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n192k16.f32.bf16.bf16 "
+__device__ __forceinline__ void wgmma<192>(float (&d)[24][4], u64 a, u64 b) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n192k16.f32.bf16.bf16 "
                "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
                " %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
                " %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
                " %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
                " %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
                " %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95}, "
-               "%96, %97, add, 1, 1, 0, 0;\n}"
+               "%96, %97, 1, 1, 1, 0, 0;"
                : SINTER_D4(0), SINTER_D4(4), SINTER_D4(8), SINTER_D4(12), SINTER_D4(16), SINTER_D4(20)
-               : "l"(a), "l"(b), "r"(accumulate));
+               : "l"(a), "l"(b));
 }
 
 template <>
-__device__ __forceinline__ void wgmma<256>(float (&d)[32][4], u64 a, u64 b, u32 accumulate) {
-  asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %130, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
+__device__ __forceinline__ void wgmma<256>(float (&d)[32][4], u64 a, u64 b) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
                "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
                " %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
                " %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
@@ -77,10 +72,10 @@ __device__ __forceinline__ void wgmma<256>(float (&d)[32][4], u64 a, u64 b, u32 
                " %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
                " %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
                " %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
-               "%128, %129, add, 1, 1, 0, 0;\n}"
+               "%128, %129, 1, 1, 1, 0, 0;"
                : SINTER_D4(0), SINTER_D4(4), SINTER_D4(8), SINTER_D4(12), SINTER_D4(16), SINTER_D4(20),
                  SINTER_D4(24), SINTER_D4(28)
-               : "l"(a), "l"(b), "r"(accumulate));
+               : "l"(a), "l"(b));
 }
 
 // clang-format on
