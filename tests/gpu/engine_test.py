@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine on the GPU, with the real SmolLM2-135M-Instruct: answers do not depend on how they were scheduled, and
-nothing is lost in thousands of random steps.
-
-Batches of other sizes add in other orders, so that answers may part where the two most likely tokens are closer than
-rounding to bfloat16 can tell: the first difference to the answer that is compared with must be at such a place.
+nothing is lost in thousands of random steps. Answers of batches of other sizes may part at near-ties (near_ties.py).
 
 Usage: engine_test.py --sinter build/bin/sinter --model SmolLM2-135M-Instruct.Q4_1.gguf [--steps 10000]
 """
@@ -14,10 +11,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+from near_ties import TIE, margins
 from sinter_e2e import GOLDEN, GREEDY, Report, agreement, call, compile_model, require, run_json
 
 NEW_TOKENS = 48
-TIE = 0.25  # difference of two log-probabilities up to which a greedy choice may fall on either
 SYSTEM_CHARACTERS, PROMPT_CHARACTERS = 1500, 2500
 SMALL_STEP = 64
 LITTLE_MEMORY = "24MiB"  # for keys and values: two of the long prompts, so that some must give way to others
@@ -50,11 +47,10 @@ def compare(answers, wanted):
     """Where answers part, with the margin there; a Failure where one does elsewhere than at a near-tie."""
     agreed, parted = 0, []
     for got, want in zip(answers, wanted, strict=True):
-        margins = [token["top"][0]["logprob"] - token["top"][1]["logprob"] for token in want["logprobs"]]
-        same = agreement(got["token_ids"], want["token_ids"], margins, TIE)
+        same = agreement(got["token_ids"], want["token_ids"], margins(want), TIE)
         agreed += same
         if same < NEW_TOKENS:
-            parted.append(margins[same])
+            parted.append(margins(want)[same])
     require(3 * agreed > NEW_TOKENS * len(wanted), f"only {agreed} tokens of {NEW_TOKENS * len(wanted)} before ties")
     return (f"{len(wanted) - len(parted)} of {len(wanted)} the same to the end, the others up to ties of at most "
             f"{max(parted, default=0):.3f}; {agreed} tokens compared")

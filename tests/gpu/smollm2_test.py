@@ -15,10 +15,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+from near_ties import TIE, margins
 from sinter_e2e import GOLDEN, GREEDY, Report, agreement, call, compile_model, require, run_json
 
 NEW_TOKENS = 32
-TIE = 0.25  # difference of two log-probabilities up to which a greedy choice may fall on either
 PERPLEXITY_TOLERANCE = 0.005
 
 
@@ -34,11 +34,6 @@ class Setup:
 
     def answers(self, exe, *flags):
         return run_json(exe, "--prompts", self.prompts, "--max-tokens", NEW_TOKENS, *GREEDY, *flags)
-
-
-def margins(answer):
-    """How much likelier the chosen token was than the next, in nats, token by token."""
-    return [token["top"][0]["logprob"] - token["top"][1]["logprob"] for token in answer["logprobs"]]
 
 
 def check_answers(s):
