@@ -131,9 +131,10 @@ std::string Nvrtc::version() const { return std::to_string(major) + "." + std::t
 
 llvm::ArrayRef<llvm::StringRef> Nvrtc::commonOptions() {
   // constexpr functions of shared headers may be called in kernels as they are. NVRTC has a cache where there is a
-  // driver, and what it finds there comes without ptxas's log.
+  // driver, and what it finds there comes without ptxas's log. It looks for headers in the working directory first,
+  // where there may be others of the same names.
   static constexpr llvm::StringRef options[] = {"--std=c++20", "--device-as-default-execution-space", "--no-cache",
-                                                "--ptxas-options=-v"};
+                                                "--no-source-include", "--ptxas-options=-v"};
   return options;
 }
 

@@ -40,7 +40,8 @@ class Compiled:
         lib, program = nvrtc(), c.c_void_p()
         lib.nvrtcCreateProgram(c.byref(program), source.encode(), b"kernel.cu", 0, None, None)
         options = [f"--gpu-architecture={arch}", "--std=c++20", f"-I{ROOT}", "--device-as-default-execution-space",
-                   "--ptxas-options=-v", "-lineinfo", "--no-cache"]  # a cached cubin comes without the log
+                   "--ptxas-options=-v", "-lineinfo", "--no-cache",  # a cached cubin comes without the log
+                   "--no-source-include"]  # nor are headers those of the working directory
         strings = (c.c_char_p * len(options))(*[option.encode() for option in options])
         result = lib.nvrtcCompileProgram(program, len(options), strings)
         size = c.c_size_t()
