@@ -42,13 +42,23 @@ TEST(CudaStepLayout, HoldsAStepAndItsPadding) {
   EXPECT_EQ(body.blockTableStride, 8);
   EXPECT_THAT(read(body.blockTable, 2), ElementsAre(7, 3));
   EXPECT_EQ(body.blockTable[8], 9);
-  EXPECT_EQ(head.blockTable, body.blockTable);
+  EXPECT_EQ(head.blockTable, nullptr) << "of a head";
+  EXPECT_EQ(head.logitRows, body.logitRows);
   EXPECT_EQ(used, reinterpret_cast<CudaAddress>(body.blockTable + 9) - base) << "ends with the last block";
   EXPECT_EQ(reinterpret_cast<CudaAddress>(body.sampled), 3u);
   EXPECT_EQ(reinterpret_cast<CudaAddress>(head.published), 4u);
   EXPECT_EQ(static_cast<const void *>(layout.samplings(buffer)), body.sampling);
   EXPECT_LE(reinterpret_cast<const std::byte *>(body.sampling + 3),
             reinterpret_cast<const std::byte *>(body.blockTable));
+}
+
+TEST(CudaStepLayout, HeadsLieAtTheSamePlaceUnderAnyBody) {
+  CudaStepLayout none({.tokens = 0, .sequences = 0, .logits = 5, .tableStride = 8});
+  CudaStepLayout large({.tokens = 100, .sequences = 9, .logits = 5, .tableStride = 8});
+  CudaStep one = none.head(4096, {}), other = large.head(4096, {});
+  EXPECT_EQ(one.counts, other.counts);
+  EXPECT_EQ(one.logitRows, other.logitRows);
+  EXPECT_EQ(one.sampling, other.sampling);
 }
 
 TEST(CudaStepLayout, OneSequenceIsSmall) {

@@ -94,11 +94,13 @@ inline int cudaSample(const CudaStep &step, const CudaSampling &sampling, float 
 }
 
 inline void runCudaKernel(const FakeLaunch &launch) {
+  static const int *positions = nullptr; // of the body: a head sees rows of logits alone
   if (launch.kernel == "read_bandwidth")
     return;
   const CudaStep &step = launch.step;
   int rows = step.counts[CudaStep::Tokens]; // of logits, in a head
   if (launch.kernel == "embed") {
+    positions = step.positions;
     for (int t = 0; t < rows; ++t)
       launch.get<int32_t>(1)[t] =
           launch.get<int32_t>(0)[step.tokens[t] < 0 ? step.sampled[~step.tokens[t]] : step.tokens[t]];
@@ -106,7 +108,7 @@ inline void runCudaKernel(const FakeLaunch &launch) {
     cudaLayer(launch);
   } else if (launch.kernel == "head") {
     for (int row = 0; row < rows; ++row) {
-      int t = step.logitRows[row], peak = (launch.get<int32_t>(0)[t] + step.positions[t]) % vocab;
+      int t = step.logitRows[row], peak = (launch.get<int32_t>(0)[t] + positions[t]) % vocab;
       for (int v = 0; v < vocab; ++v)
         launch.get<float>(1)[row * vocab + v] = v == peak ? 8.0f : -0.01f * static_cast<float>(v);
     }

@@ -117,7 +117,8 @@ Result<void> CudaExecutor::allocateSteps() {
   return reserveLists(1, 1);
 }
 
-/// Those that most steps will want: every decode list with the logits of all, every mixed list with the logits of one.
+/// Those that most steps will want: every decode list with the logits of all, every mixed list, every head that gathers
+/// its rows.
 Result<void> CudaExecutor::buildCommonGraphs() {
   const CudaPlan &cuda = *plan.cuda;
   std::vector<CudaStepLists> wanted;
@@ -126,7 +127,10 @@ Result<void> CudaExecutor::buildCommonGraphs() {
     wanted.push_back(CudaStepLists::choose(cuda, {.numTokens = rows, .numSeqs = rows, .numLogits = rows}));
   }
   for (int32_t i = 0; i < cuda.numMixed; ++i)
-    wanted.push_back(CudaStepLists::choose(cuda, {.numTokens = cuda.mixed[i].maxRows, .numSeqs = 0, .numLogits = 1}));
+    wanted.push_back({&cuda.mixed[i], nullptr, false});
+  for (int32_t i = 0; i < cuda.numHeads; ++i)
+    wanted.push_back(CudaStepLists::choose(
+        cuda, {.numTokens = plan.maxStepTokens, .numSeqs = 0, .numLogits = cuda.heads[i].maxRows}));
   return buildGraphs(wanted);
 }
 
@@ -143,11 +147,12 @@ Result<void> CudaExecutor::buildGraphs(std::span<const CudaStepLists> wanted) {
     return {};
   for (const CudaStepLists &one : wanted)
     for (int64_t set : {0, 1}) {
-      auto graph = graphs->get(one, arraysOf(set), othersOf(set), copies.get());
-      if (!graph)
-        return tl::unexpected(graph.error());
-      if (auto there = driver.call(driver.cuGraphUpload, *graph, copies.get()); !there)
-        return there;
+      auto step = graphs->get(one, arraysOf(set), othersOf(set), copies.get());
+      if (!step)
+        return tl::unexpected(step.error());
+      for (CudaGraphExecHandle graph : {step->body, step->head})
+        if (auto there = graph ? driver.call(driver.cuGraphUpload, graph, copies.get()) : Result<void>(); !there)
+          return there;
     }
   return driver.call(driver.cuStreamSynchronize, copies.get());
 }

@@ -76,10 +76,13 @@ Result<void> CudaExecutor::compute(CudaSlot &slot) {
   if (checkLaunches)
     return begin().and_then([&] { return graphs->runChecked(slot.launches, arrays, others, main.get()); });
   // Built on the other stream: this one may hold a step, which a capture must not see.
-  Result<CudaGraphExecHandle> graph = graphs->get(slot.launches, arrays, others, copies.get());
-  if (!graph)
-    return tl::unexpected(graph.error());
-  return begin().and_then([&] { return driver.call(driver.cuGraphLaunch, *graph, main.get()); });
+  Result<CudaStepGraphs> step = graphs->get(slot.launches, arrays, others, copies.get());
+  if (!step)
+    return tl::unexpected(step.error());
+  auto launch = [&](CudaGraphExecHandle graph) {
+    return graph ? driver.call(driver.cuGraphLaunch, graph, main.get()) : Result<void>();
+  };
+  return begin().and_then([&] { return launch(step->body); }).and_then([&] { return launch(step->head); });
 }
 
 Result<void> CudaExecutor::download(CudaSlot &slot) {

@@ -32,6 +32,7 @@ CudaStepLists CudaStepLists::choose(const CudaPlan &plan, const Step &step) {
     lists.body = findList(plan.mixed, plan.numMixed, step.numTokens);
   if (step.numLogits > 0 && step.numLogits == step.numTokens)
     lists.head = findList(plan.denseHeads, plan.numDenseHeads, step.numLogits);
+  lists.dense = lists.head != nullptr;
   if (step.numLogits > 0 && !lists.head)
     lists.head = findList(plan.heads, plan.numHeads, step.numLogits);
   assert(lists.body && (lists.head || step.numLogits == 0) && "the last lists hold the largest step");
@@ -64,10 +65,12 @@ std::vector<CudaStepLists> CudaStepLists::all(const Plan &plan) {
   return found;
 }
 
+/// A head that is not dense has room for the rows of any, for a body has to know where its arrays are.
 CudaStepLayout CudaGraphs::layout(const CudaStepLists &lists) const {
-  return CudaStepLayout({.tokens = lists.body->maxRows,
-                         .sequences = std::min(lists.body->maxRows, plan->maxSeqs),
-                         .logits = lists.head ? lists.head->maxRows : 0,
+  int32_t tokens = lists.body ? lists.body->maxRows : 0;
+  return CudaStepLayout({.tokens = tokens,
+                         .sequences = std::min(tokens, plan->maxSeqs),
+                         .logits = lists.dense ? lists.head->maxRows : largestHead(*plan->cuda),
                          .tableStride = plan->maxSeqBlocks()});
 }
 
@@ -84,7 +87,7 @@ Result<void> CudaGraphs::launch(const CudaStepLists &lists, int32_t index, Steps
   std::vector<CudaAddress> pointers;
   for (const CudaArg &arg : std::span(launch.args, static_cast<size_t>(launch.numArgs)))
     pointers.push_back(buffers->address(arg));
-  void *parameters[] = {index < lists.body->numLaunches ? &steps.body : &steps.head, pointers.data()};
+  void *parameters[] = {index < lists.numBody() ? &steps.body : &steps.head, pointers.data()};
   CudaLaunchAttribute attribute = CudaLaunchAttribute::programmatic();
   CudaLaunchConfig config;
   config.gridX = launch.grid;
@@ -116,8 +119,21 @@ Result<CudaGraphExec> CudaGraphs::capture(CudaStreamHandle stream, Body &&body) 
   return CudaGraphExec(*driver, exec);
 }
 
-Result<CudaGraphExecHandle> CudaGraphs::get(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
-                                            CudaStreamHandle stream) {
+Result<CudaStepGraphs> CudaGraphs::get(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
+                                       CudaStreamHandle stream) {
+  bool apart = lists.head && !lists.dense;
+  Result<CudaGraphExecHandle> body =
+      find(apart ? CudaStepLists{lists.body, nullptr, false} : lists, base, others, stream);
+  Result<CudaGraphExecHandle> head = nullptr;
+  if (body && apart)
+    head = find({nullptr, lists.head, false}, base, others, stream);
+  if (!body || !head)
+    return tl::unexpected(body ? head.error() : body.error());
+  return CudaStepGraphs{*body, *head};
+}
+
+Result<CudaGraphExecHandle> CudaGraphs::find(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
+                                             CudaStreamHandle stream) {
   auto found = graphs.find({lists.body, lists.head, base});
   if (found != graphs.end())
     return found->second.get();

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The graphs of a plan: a body and a head, captured when they first meet and launched again ever after.
+// The graphs of a plan, captured when they are first needed and launched again ever after. A dense head is one graph
+// with its body, since a step of decoding must not wait between them. A head that gathers its rows is a graph of its
+// own: it may follow any body, and a graph for every pair would be hundreds.
 #pragma once
 #include "runtime/device/cuda/CudaBuffers.h"
 #include "runtime/device/cuda/CudaKernels.h"
@@ -17,16 +19,23 @@ std::array<std::span<const CudaLaunchList>, 4> listsOf(const CudaPlan &plan);
 /// Which lists a step runs. `head` is null for a step whose logits nobody wants.
 struct CudaStepLists {
   const CudaLaunchList *body, *head;
+  bool dense; ///< the head is
 
   /// Decode lists take steps in which every sequence has exactly one token, dense heads those in which every token
   /// wants logits, if their largest bucket holds them.
   static CudaStepLists choose(const CudaPlan &plan, const Step &step);
   /// All that choose() can come to, each once, in an order that only the plan decides.
   static std::vector<CudaStepLists> all(const Plan &plan);
-  int32_t numLaunches() const { return body->numLaunches + (head ? head->numLaunches : 0); }
+  int32_t numBody() const { return body ? body->numLaunches : 0; }
+  int32_t numLaunches() const { return numBody() + (head ? head->numLaunches : 0); }
   const CudaLaunch &launch(int32_t index) const {
-    return index < body->numLaunches ? body->launches[index] : head->launches[index - body->numLaunches];
+    return index < numBody() ? body->launches[index] : head->launches[index - numBody()];
   }
+};
+
+/// Those of a step, in the order in which they are launched.
+struct CudaStepGraphs {
+  CudaGraphExecHandle body, head; ///< head: null where there is none, or the body has it
 };
 
 class CudaGraphs {
@@ -37,10 +46,10 @@ public:
         mayOverlap(device.facts().overlapsLaunches()) {}
 
   CudaStepLayout layout(const CudaStepLists &lists) const;
-  /// The graph of these lists on the step arrays at `base`; built if it is not there yet. `stream` is only captured
+  /// The graphs of these lists on the step arrays at `base`; built if they are not there yet. `stream` is only captured
   /// from, with nothing run.
-  Result<CudaGraphExecHandle> get(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
-                                  CudaStreamHandle stream);
+  Result<CudaStepGraphs> get(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
+                             CudaStreamHandle stream);
   /// The same kernels one after another, with no overlap, and an event between any two: events[0] before the first,
   /// events[i] after launch i - 1. Not kept.
   Result<CudaGraphExec> makeTimed(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
@@ -62,6 +71,9 @@ private:
                       CudaStreamHandle stream) const;
   template <typename Body>
   Result<CudaGraphExec> capture(CudaStreamHandle stream, Body &&body) const;
+  /// One graph; of the lists one may be null.
+  Result<CudaGraphExecHandle> find(const CudaStepLists &lists, CudaAddress base, const CudaStepArrays &others,
+                                   CudaStreamHandle stream);
 
   const CudaDriver *driver;
   const Plan *plan;

@@ -45,13 +45,13 @@ void appendBiases(const std::vector<LogitBias> &biases, std::vector<CudaLogitBia
 CudaStepLayout::CudaStepLayout(const CudaStepShape &shape) : shape(shape) {
   uint64_t end = CudaStep::NumCounts * sizeof(int32_t);
   headCounts = place<int32_t>(end, CudaStep::NumCounts);
+  logitRows = place<int32_t>(end, shape.logits);
+  sampling = place<CudaSampling>(end, shape.logits);
   tokens = place<int32_t>(end, shape.tokens);
   positions = place<int32_t>(end, shape.tokens);
   slots = place<int32_t>(end, shape.tokens);
   queryStart = place<int32_t>(end, shape.sequences + 1);
   contextLengths = place<int32_t>(end, shape.sequences);
-  logitRows = place<int32_t>(end, shape.logits);
-  sampling = place<CudaSampling>(end, shape.logits);
   blockTable = place<int32_t>(end, int64_t{shape.sequences} * shape.tableStride);
   total = end;
 }
@@ -76,6 +76,7 @@ CudaStep CudaStepLayout::body(CudaAddress base, const CudaStepArrays &others) co
 CudaStep CudaStepLayout::head(CudaAddress base, const CudaStepArrays &others) const {
   CudaStep step = body(base, others);
   step.counts = pointer<int>(base + headCounts);
+  step.tokens = step.positions = step.slots = step.queryStart = step.contextLengths = step.blockTable = nullptr;
   return step;
 }
 

@@ -2,7 +2,8 @@
 // How the arrays of a step (runtime/abi/CudaStep.h) lie in one flat buffer, so that one copy uploads them.
 //
 // Every graph has its own layout, as large as its bucket: a step of one sequence copies a few hundred bytes and its
-// block table. The table is last, with rows of a fixed stride, and the copy ends with the last block that is used.
+// block table. What a head reads comes first, so that it lies at the same place under bodies of any size. The table is
+// last, with rows of a fixed stride, and the copy ends with the last block that is used.
 #pragma once
 #include "runtime/abi/CudaStep.h"
 #include "runtime/device/Executor.h"
@@ -28,7 +29,8 @@ public:
 
   /// Of the whole buffer; a layout of no fewer rows of every array is no smaller.
   uint64_t bytes() const { return total; }
-  /// The arrays of a buffer at `base`, 256-byte aligned, as the kernels of a body or of a head see them.
+  /// The arrays of a buffer at `base`, 256-byte aligned, as the kernels of a body or of a head see them: to the latter
+  /// the counts are of rows of logits, and what is by token or by sequence is null.
   CudaStep body(CudaAddress base, const CudaStepArrays &others) const;
   CudaStep head(CudaAddress base, const CudaStepArrays &others) const;
   /// Writes all but the samplings, padding included: token 0 at position 0, to slot -1. Returns how many bytes of the
@@ -38,7 +40,7 @@ public:
 
 private:
   CudaStepShape shape;
-  uint64_t headCounts, tokens, positions, slots, queryStart, contextLengths, logitRows, sampling, blockTable, total;
+  uint64_t headCounts, logitRows, sampling, tokens, positions, slots, queryStart, contextLengths, blockTable, total;
 };
 
 /// The parts of samplings that are of no fixed length, for all rows.

@@ -125,7 +125,7 @@ CudaStatus cuGraphLaunch(CudaGraphExecHandle exec, CudaStreamHandle handle) {
   for (FakeEvent *event : graph.events)
     record(stream, *event);
   ++state.graphLaunches;
-  if (!graph.launches.empty())
+  if (!graph.launches.empty() && graph.launches.front().step.tokens) // of a body
     checkStep(graph.launches.front());
   runLaunches(state, graph.launches);
   return cudaSuccess;

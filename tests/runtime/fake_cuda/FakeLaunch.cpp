@@ -58,18 +58,18 @@ void checkArgument(const FakeLaunch &launch, size_t i) {
 }
 
 /// Tokens whose logits are wanted, before this step's take their place.
-std::vector<int> peaksOf(const CudaStep &step, int vocab) {
+std::vector<int> peaksOf(const CudaStep &body, const CudaStep &head, int vocab) {
   std::vector<int> peaks;
-  for (int row = 0; row < step.counts[CudaStep::Tokens]; ++row) {
-    int t = step.logitRows[row], token = step.tokens[t] < 0 ? step.sampled[~step.tokens[t]] : step.tokens[t];
-    peaks.push_back((token * 31 + step.positions[t] * 17 + 7) % vocab);
+  for (int row = 0; row < head.counts[CudaStep::Tokens]; ++row) {
+    int t = head.logitRows[row], token = body.tokens[t] < 0 ? head.sampled[~body.tokens[t]] : body.tokens[t];
+    peaks.push_back((token * 31 + body.positions[t] * 17 + 7) % vocab);
   }
   return peaks;
 }
 
 void playSampling(const FakeLaunch &launch, int vocab) {
   const CudaStep &step = launch.step;
-  std::vector<int> peaks = peaksOf(step, vocab);
+  std::vector<int> peaks = peaksOf(fakeState().body, step, vocab);
   auto *logits = launch.get<float>(0);
   for (size_t row = 0; row < peaks.size(); ++row, logits += vocab) {
     for (int v = 0; v < vocab; ++v)
@@ -144,6 +144,8 @@ void runLaunches(FakeState &state, const std::vector<FakeLaunch> &launches) {
   for (const FakeLaunch &launch : launches) {
     ++state.launches;
     state.kernels.insert(launch.kernel);
+    if (launch.step.tokens)
+      state.body = launch.step;
     if (state.gpu.kernels)
       state.gpu.kernels(launch);
     else if (vocab > 0 && launch.kernel.find("sample") != std::string::npos)

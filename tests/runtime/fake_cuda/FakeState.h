@@ -48,6 +48,7 @@ struct FakeState {
   std::map<std::string, int> calls;
   size_t streams = 0;
   bool lost = false; ///< a kernel has faulted: nothing works any more
+  CudaStep body{};   ///< the last that a body had; a head sees rows of logits alone
 
   FakeStream *captured = nullptr;
   std::thread::id capturing;
