@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmarks of matmuls share: one GPU with torch on it, random data, medians, and cuBLAS."""
+"""What the benchmarks of matmuls share: one GPU with torch on it, random data, medians, the read bandwidth, cuBLAS."""
 import statistics
 
 ROTATED = 400 << 20  # bytes of weights that launches alone rotate over: several times L2
@@ -24,6 +24,16 @@ class MatmulBed:
         for _ in range(self.warm_ups):
             work()
         return statistics.median(self.gpu.time(work, repeats or self.options.repeats))
+
+    def read_bandwidth(self):
+        """GB/s over 4 GiB."""
+        from driver import Compiled, Kernel, emit
+        source = emit("read_bandwidth.cuh", "ReadBandwidthConfig{.sms = 132}", "readBandwidth", 3)
+        kernel = Kernel(self.gpu, Compiled(source).image, emitted=True)
+        data, sink = self.random(2 << 30), self.torch.zeros(4, dtype=self.torch.int32, device="cuda")
+        pointers = [data.data_ptr(), data.data_ptr() + data.nbytes, sink.data_ptr()]
+        self.torch.cuda.synchronize()
+        return data.nbytes / self.median(lambda: kernel.launch(pointers)) / 1e6
 
     @staticmethod
     def copies(size):

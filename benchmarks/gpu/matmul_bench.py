@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The matmul of 17 rows and more beside cuBLAS (torch.matmul, no epilogue) and the chip's read bandwidth.
+"""The matmul of 17 rows and more, in the shapes of Qwen3-4B, beside cuBLAS (torch.matmul, no epilogue) and the chip's
+read bandwidth.
 
 Graphs of launches over copies of the weight that together exceed L2 several times; microseconds a launch, medians.
 "overlap": by programmatic launch. Weights are uniform in +-0.02, activations in +-1.
@@ -8,15 +9,20 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "gpu"))
+import work
 from harness import compile_all
 from matmul import Config, Matmul, args_of
 from matmul_bed import MatmulBed
 
-SHAPES = {"qkv": dict(n=6144, k=2560), "o": dict(n=2560, k=4096, epilogue="Residual"),
-          "gate-up": dict(n=9728, k=2560, epilogue="SwiGlu"), "down": dict(n=2560, k=9728, epilogue="Residual")}
+MODEL = work.model(work.MAIN)
+SHAPES = {"qkv": dict(n=MODEL.query + 2 * MODEL.key, k=MODEL.hidden),
+          "o": dict(n=MODEL.hidden, k=MODEL.query, epilogue="Residual"),
+          "gate-up": dict(n=MODEL.inner, k=MODEL.hidden, epilogue="SwiGlu"),
+          "down": dict(n=MODEL.hidden, k=MODEL.inner, epilogue="Residual")}
 
 
 class Bench(MatmulBed):
@@ -43,52 +49,57 @@ class Bench(MatmulBed):
         return time
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokens", default="32,64,128,256,512,2048,8192")
-    parser.add_argument("--shapes", default=",".join(SHAPES))
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--bandwidth", type=float, default=4540, help="GB/s that the floor is counted by")
-    parser.add_argument("--knobs", default="[]", help="""more ways to run, JSON: [{"tokens": [64], "stages": 3}]""")
-    parser.add_argument("--out", help="JSON")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--compile-only", action="store_true", help="needs no GPU")
-    options = parser.parse_args()
-    todo = []
+def cases(options):
+    """(matmul, knobs, configuration): as tuned() chooses, then what was asked for."""
     for tokens in map(int, options.tokens.split(",")):
         for name in options.shapes.split(","):
             for knobs in [{}] + json.loads(options.knobs):
                 knobs = dict(knobs)
                 if tokens in knobs.pop("tokens", [tokens]) and name in knobs.pop("shapes", [name]):
-                    todo.append((name, knobs, Config(tokens=tokens, **SHAPES[name], **knobs)))
-    compiled = compile_all({config: config.source() for _, _, config in todo}, options.jobs)
-    for config, kernel in compiled.items():
-        if kernel.spilled():
-            print("spills:", config)
-    if options.compile_only:
-        return
-    bench, rows, cublas = Bench(options), [], {}
-    print(f"{bench.gpu.name}\n{'':8}tokens       us  overlap  floor%  TFLOP/s   cuBLAS  ratio  tile")
+                    yield name, knobs, Config(tokens=tokens, **SHAPES[name], **knobs)
+
+
+def measure(bench, todo, compiled, read, options):
+    rows, cublas = [], {}
+    print(f"{bench.gpu.name}: reads {read:.0f} GB/s")
+    print(f"{'':8}tokens       us  overlap  floor%  TFLOP/s   cuBLAS  ratio  tile")
     for name, knobs, config in todo:
-        kernel = Matmul(bench.gpu, compiled[config])
+        kernel, elements = Matmul(bench.gpu, compiled[config]), config.weight_elements()
         if (name, config.tokens) not in cublas:
-            cublas[name, config.tokens] = bench.cublas(config, config.packed_rows(),
-                                                        bench.copies(config.weight_elements() * 2))
+            cublas[name, config.tokens] = bench.cublas(config, config.packed_rows(), bench.copies(elements * 2))
         row = {"matmul": name, "tokens": config.tokens, "n": config.n, "k": config.k, **knobs,
                "us": bench.ours(kernel, config, False), "us_overlap": bench.ours(kernel, config, True),
                "us_cublas": cublas[name, config.tokens]}
         rows.append(row)
-        best, elements = min(row["us"], row["us_overlap"]), config.weight_elements()
+        best = min(row["us"], row["us_overlap"])
         print(f"{name:8}{config.tokens:6}{row['us']:9.2f}{row['us_overlap']:9.2f}"
-              f"{elements * 2 / best / options.bandwidth / 10:8.0f}{elements * 2 * config.tokens / best / 1e6:9.0f}"
+              f"{elements * 2 / best / read / 10:8.0f}{elements * 2 * config.tokens / best / 1e6:9.0f}"
               f"{row['us_cublas']:9.2f}{row['us_cublas'] / best:7.2f}  {'x'.join(map(str, kernel.tile.values()))} "
               f"grid {kernel.shape[0]} {knobs or ''}".replace("'", "").replace("tileTokens", "tile"), flush=True)
         kernel.unload()
-    if options.out:
-        with open(options.out, "w") as file:
-            json.dump({"what": "matmul", "device": bench.gpu.name, "bandwidth_GB/s": options.bandwidth,
-                       "rows": rows}, file, indent=1)
-            file.write("\n")
+        if options.out:  # so far
+            report = {"what": "matmul", "device": bench.gpu.name, "read_GB/s": round(read, 1), "rows": rows}
+            Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", default="32,64,128,256,512,2048,8192")
+    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--knobs", default="[]", help="""more ways to run, JSON: [{"tokens": [64], "stages": 3}]""")
+    parser.add_argument("--out", help="JSON")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--compile-only", action="store_true", help="needs no GPU")
+    options = parser.parse_args()
+    todo = list(cases(options))
+    compiled = compile_all({config: config.source() for _, _, config in todo}, options.jobs, skip=True)
+    for name, knobs, config in todo:
+        if config not in compiled or compiled[config].spilled():
+            print("spills" if config in compiled else "does not compile", name, config.tokens, knobs)
+    if not options.compile_only:
+        bench = Bench(options)
+        measure(bench, [case for case in todo if case[2] in compiled], compiled, bench.read_bandwidth(), options)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from shapes import MODELS, NAMES
-from driver import ROOT, Compiled, Kernel, emit
+from driver import ROOT
 from harness import compile_all
 from matmul_bed import MatmulBed
 from matvec import load
@@ -28,15 +28,6 @@ class Bench(MatmulBed):
 
     def kernel(self, config):
         return load(self.gpu, self.compiled[config])
-
-    def read_bandwidth(self):
-        """GB/s over 4 GiB."""
-        kernel = Kernel(self.gpu, Compiled(emit("read_bandwidth.cuh", "ReadBandwidthConfig{.sms = 132}",
-                                                "readBandwidth", 3)).image, emitted=True)
-        data, sink = self.random(2 << 30), self.torch.zeros(4, dtype=self.torch.int32, device="cuda")
-        pointers = [data.data_ptr(), data.data_ptr() + data.nbytes, sink.data_ptr()]
-        self.torch.cuda.synchronize()
-        return data.nbytes / self.median(lambda: kernel.launch(pointers)) / 1e6
 
     def alone(self, config, overlap):
         """Microseconds a launch."""
