@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which ops belong to bodies and heads, and the lists that there are; what is not a matmul or attention.
+#include "codegen/cuda/CudaBuckets.h"
 #include "codegen/cuda/CudaListBuilder.h"
 #include "passes/ServedOps.h"
 #include "templates/cuda/embed_config.h"
@@ -30,25 +31,6 @@ Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Valu
 
 namespace {
 
-/// 1, 2, 4, ... below `most`, then `most`.
-std::vector<int64_t> powersUpTo(int64_t most) {
-  std::vector<int64_t> buckets;
-  for (int64_t rows = 1; rows < most; rows *= 2)
-    buckets.push_back(rows);
-  buckets.push_back(most);
-  return buckets;
-}
-
-/// Steps with prompts: what is between these is padding that the kernels skip.
-std::vector<int64_t> mixedBuckets(int64_t most) {
-  std::vector<int64_t> buckets;
-  for (int64_t rows : {16, 64, 256})
-    if (rows < most)
-      buckets.push_back(rows);
-  buckets.push_back(most);
-  return buckets;
-}
-
 bool belongsToHead(const Op &op) {
   return llvm::any_of(op.results(), [](auto &r) { return r->type.rank() == 2 && r->type.dim(0) == Dim(Dim::S); });
 }
@@ -66,10 +48,10 @@ public:
     int64_t mostLogits = std::min(options.maxStepLogits, options.maxStepTokens);
     int64_t mostSeqs = std::min(options.maxSeqs, options.maxStepTokens);
     CudaLaunchPlan &plan = list.plan;
-    TRY(lists(plan.decode, CudaPart::Decode, powersUpTo(mostSeqs)));
+    TRY(lists(plan.decode, CudaPart::Decode, decodeBuckets(mostSeqs)));
     TRY(lists(plan.mixed, CudaPart::Mixed, mixedBuckets(options.maxStepTokens)));
-    TRY(lists(plan.heads, CudaPart::Head, powersUpTo(mostLogits)));
-    TRY(lists(plan.denseHeads, CudaPart::DenseHead, powersUpTo(std::min(mostSeqs, mostLogits))));
+    TRY(lists(plan.heads, CudaPart::Head, decodeBuckets(mostLogits)));
+    TRY(lists(plan.denseHeads, CudaPart::DenseHead, decodeBuckets(std::min(mostSeqs, mostLogits))));
     TRY(readBandwidth());
     plan.kvBlockTokens = cuda::kvBlockTokens;
     return std::move(plan);
