@@ -8,7 +8,6 @@
 #include "templates/cuda/layout.h"
 #include "templates/cuda/math.cuh"
 #include "templates/cuda/ptx/barrier.cuh"
-#include "templates/cuda/ptx/copy.cuh"
 #include "templates/cuda/ptx/matrix.cuh"
 #include "templates/cuda/ptx/memory.cuh"
 #include "templates/cuda/ptx/wgmma.cuh"
@@ -90,22 +89,6 @@ class PrefillWarpgroup {
     addToSoftmax(scores, state, factors, C.scale * log2OfE);
   }
 
-  /// Values of the last step that nobody wrote become zeros: an exponential of zero times whatever they hold need not
-  /// be zero. Each warpgroup does it for itself; both write the same.
-  __device__ void clearUnwritten(int step) {
-    int written = min(tile.context, tile.blocks() * kvBlockTokens) - step * C.keys;
-    if (written >= C.keys)
-      return;
-    for (int i = written * 8 + warp * 32 + lane; i < C.keys * 8; i += 128)
-#pragma unroll
-      for (int columns = 0; columns < C.headDim / 64; ++columns) {
-        u32 at = i / 8 / kvBlockTokens * kvHeadBytes(C.headDim) + columns * (kvBlockTokens * atomColumns * 2);
-        storeShared(shared.values(valuesPlace.slot) + at + i % (kvBlockTokens * 8) * 16, {0, 0, 0, 0});
-      }
-    asyncProxyFence();
-    namedBarrier(1 + C.warpgroups + group, 128);
-  }
-
   __device__ void compute() {
     float factors[2];
     waitForKeys();
@@ -134,7 +117,6 @@ class PrefillWarpgroup {
       packExponentials(scores, exponentials);
     }
     waitForValues();
-    clearUnwritten(ownSteps - 1);
     issueOutput();
     wgmmaWait<0>();
     pinRegisters(output);
@@ -162,7 +144,7 @@ class PrefillWarpgroup {
 #pragma unroll
     for (int i = 0; i < C.headDim / 16; ++i)
       queries[i] = loadMatrices((from ^ i % 4 * 32) + i / 4 * (C.rows() * atomColumns * 2));
-    release(shared.queriesEmpty());
+    barrierArrive(shared.queriesEmpty()); // every lane: racecheck does not see that one may speak for its warp
     row = first + lane / 4;
     steps = ceilDiv(tile.blocks(), C.stepBlocks());
     ownSteps = group * 64 < tile.rows ? (tile.firstPosition + min(group * 64 + 63, tile.rows - 1)) / C.keys + 1 : 1;

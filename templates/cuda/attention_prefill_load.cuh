@@ -37,17 +37,32 @@ struct PrefillShared {
       barrierInit(valuesEmpty(stage), C.consumers() / 32);
     }
     barrierInit(queriesFull(), 32 + 1); // a warp's copies, and the tile
-    barrierInit(queriesEmpty(), C.consumers() / 32);
+    barrierInit(queriesEmpty(), C.consumers());
     barrierInitFence();
   }
 };
 
+/// Makes zeros of the values of a step from token `first` on, which nobody wrote: an exponential of zero times whatever
+/// they hold need not be zero. By the warp that loads them, while others still compute with earlier ones.
+template <AttentionPrefillConfig C>
+__device__ __forceinline__ void clearValues(u32 stage, int first, int lane) {
+#pragma unroll 1
+  for (int i = first * 8 + lane; i < C.keys * 8; i += 32)
+#pragma unroll
+    for (int columns = 0; columns < C.headDim / 64; ++columns) {
+      u32 at = i / 8 / kvBlockTokens * kvHeadBytes(C.headDim) + columns * (kvBlockTokens * atomColumns * 2);
+      storeShared(stage + at + i % (kvBlockTokens * 8) * 16, {0, 0, 0, 0});
+    }
+  asyncProxyFence();
+}
+
 /// The keys, or the values, of all of this CTA's tiles. Keys of a step lie together for each 64 columns, so that one
-/// wgmma reads them all; values block after block. By one warp, after waitForPrerequisites().
+/// wgmma reads them all; values block after block. Keys that nobody wrote stay what was there before: their scores are
+/// masked. By one warp, after waitForPrerequisites().
 template <AttentionPrefillConfig C, bool Values>
 __device__ __forceinline__ void loadCache(const rt::CudaStep &step, const PrefillShared<C> &shared, const char *pool,
                                           int lane) {
-  constexpr int headBytes = kvHeadBytes(C.headDim), columnsBytes = kvBlockTokens * atomColumns * 2;
+  constexpr int rowBytes = atomColumns * 2, columnsBytes = kvBlockTokens * rowBytes, headBytes = kvHeadBytes(C.headDim);
   PrefillTiles<C.rows(), C.heads> tiles(step, lane);
   PrefillTile tile;
   RingPlace<C.stages> place{0, 1}; // the parity of a stage that was never filled counts as emptied
@@ -58,21 +73,24 @@ __device__ __forceinline__ void loadCache(const rt::CudaStep &step, const Prefil
 #pragma unroll 1
     for (int block = 0; block < blocks; ++block) {
       int id = ids.id(block, lane), inStep = block % C.stepBlocks();
+      int written = min(tile.context, blocks * kvBlockTokens) - block * kvBlockTokens; // tokens from this block on
+      u32 full = Values ? shared.valuesFull(place.slot) : shared.keysFull(place.slot);
+      if (inStep == 0) {
+        barrierWait(Values ? shared.valuesEmpty(place.slot) : shared.keysEmpty(place.slot), place.parity);
+        if (Values && written < C.keys)
+          clearValues<C>(shared.values(place.slot), written, lane);
+        __syncwarp();
+        if (lane == 0)
+          barrierArriveExpect(full, min(written, C.keys) * (C.headDim * 2));
+      }
       if (lane == 0) {
-        u32 full = Values ? shared.valuesFull(place.slot) : shared.keysFull(place.slot);
-        if (inStep == 0) {
-          barrierWait(Values ? shared.valuesEmpty(place.slot) : shared.keysEmpty(place.slot), place.parity);
-          barrierArriveExpect(full, min(blocks - block, C.stepBlocks()) * headBytes);
-        }
-        const char *source = pool + ((long long)id * C.kvHeads + kvHead) * (2 * headBytes);
-        if constexpr (Values) {
-          bulkCopy(shared.values(place.slot) + inStep * headBytes, source + headBytes, headBytes, full);
-        } else {
+        const char *source = pool + (((long long)id * C.kvHeads + kvHead) * 2 + Values) * headBytes;
+        u32 target =
+            Values ? shared.values(place.slot) + inStep * headBytes : shared.keys(place.slot) + inStep * columnsBytes;
 #pragma unroll
-          for (int columns = 0; columns < C.headDim / 64; ++columns)
-            bulkCopy(shared.keys(place.slot) + (columns * C.stepBlocks() + inStep) * columnsBytes,
-                     source + columns * columnsBytes, columnsBytes, full);
-        }
+        for (int columns = 0; columns < C.headDim / 64; ++columns)
+          bulkCopy(target + columns * columnsBytes * (Values ? 1 : C.stepBlocks()), source + columns * columnsBytes,
+                   min(written, kvBlockTokens) * rowBytes, full);
       }
       __syncwarp();
       if (inStep == C.stepBlocks() - 1 || block == blocks - 1)
