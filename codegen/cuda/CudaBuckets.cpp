@@ -6,7 +6,7 @@ namespace sinter {
 namespace {
 
 /// Where matmuls begin to adapt to the rows of a step: above, a list for fewer rows would run the same kernels.
-constexpr int64_t lastFixed = 1024;
+constexpr int64_t lastFixed = 512;
 
 void addUpTo(std::vector<int64_t> &buckets, int64_t rows, int64_t most) {
   if (rows < most)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The numbers of rows that a step's lists are made for. A step runs in the smallest bucket that holds it, and pays for
-// all of its rows where matmuls work in tiles of fixed size: up to 1,024, beyond which they adapt to the step.
+// all of its rows where matmuls work in tiles of fixed size: up to 512, beyond which they adapt to the step.
 #pragma once
 #include <cstdint>
 #include <vector>

@@ -28,7 +28,7 @@ struct MatmulConfig {
   int sms = 132;     ///< multiprocessors of the chip, all of which run a block at once
 
   // How it runs. tuned() fills what is 0.
-  int tileTokens = 0;          ///< rows of x of a tile: 32, 64, 128, 192 or 256
+  int tileTokens = 0;          ///< rows of x of a tile: 32, 64, 96, 128, 192 or 256
   int split = 0;               ///< CTAs, one cluster, that share the columns of a tile: 1 to 8
   int stages = 0;              ///< of the ring, each 64 columns of a tile
   int outstanding = 0;         ///< stages whose weights are on their way at once
@@ -71,7 +71,8 @@ struct MatmulConfig {
 
   constexpr bool valid() const {
     bool shape = n > 0 && n % 8 == 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0;
-    bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 128 || tileTokens == 192 || tileTokens == 256;
+    bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 96 || tileTokens == 128 || tileTokens == 192 ||
+                tileTokens == 256;
     bool sum =
         split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 && sumBytes() <= ringBytes());
     return shape && tile && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
@@ -135,20 +136,22 @@ constexpr int splitFor(const MatmulConfig &c, int tiles, int sms) {
 
 /// Chooses tiles. Every SM should have as much to do: many tiles are cut to fit, few are split, though sums that are
 /// exchanged cost the more the more tokens there are. Below 128 tokens the weights are the bound, and rings are deep.
+/// Buckets of three quarters of a power of two have tiles of 96 or 192 rows, which divide them.
 constexpr void chooseTile(MatmulConfig &c, int sms) {
   if (c.tokens <= 128) {
-    c.tileTokens = c.tokens <= 32 ? 32 : c.tokens <= 64 ? 64 : 128;
+    c.tileTokens = c.tokens <= 32 ? 32 : c.tokens <= 64 ? 64 : c.tokens <= 96 ? 96 : 128;
     return;
   }
+  bool between = c.tokens <= 192 || (c.tokens > 256 && c.tokens <= 384);
   int rows = ceilDiv(c.packedRows(), MatmulConfig::tileWeights), half = sms / 2;
-  int size = c.tokens <= 256 ? 128 : 256, tiles = rows * ceilDiv(c.tokens, size);
+  int size = (c.tokens <= 256 ? 128 : 256) * (between ? 3 : 4) / 4, tiles = rows * ceilDiv(c.tokens, size);
   if (c.tokens > 512 || tiles > sms) {
-    c.adaptive = true;
-    c.tileTokens = 256;
+    c.adaptive = !between;
+    c.tileTokens = between ? 192 : 256;
   } else if (tiles > half) {
     c.tileTokens = size;
   } else if (c.tokens <= 256) {
-    c.tileTokens = c.blocks() >= 100 ? 256 : 128;
+    c.tileTokens = c.blocks() >= 100 ? 2 * size : size;
   } else {
     c.tileTokens = rows * ceilDiv(c.tokens, 192) <= half ? 192 : 256;
   }

@@ -63,16 +63,15 @@ Names names(const CudaLaunchPlan &plan, const CudaKernelList &list) {
 TEST(CudaSelect, BucketsOfUsualLimits) {
   CudaLaunchPlan plan = Selected({256, 8192, 256}).plan();
   EXPECT_THAT(buckets(plan.decode), ElementsAre(1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256));
-  EXPECT_THAT(buckets(plan.mixed), ElementsAre(16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 8192));
+  EXPECT_THAT(buckets(plan.mixed), ElementsAre(16, 32, 64, 96, 128, 192, 256, 384, 512, 8192));
   EXPECT_EQ(buckets(plan.heads), buckets(plan.decode));
   EXPECT_EQ(buckets(plan.denseHeads), buckets(plan.decode));
 }
 
 TEST(CudaSelect, BucketsOfManySequences) {
   CudaLaunchPlan plan = Selected({1000, 4096, 2500}).plan();
-  EXPECT_THAT(buckets(plan.decode), ElementsAre(1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1000));
-  EXPECT_THAT(buckets(plan.heads),
-              ElementsAre(1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 2500));
+  EXPECT_THAT(buckets(plan.decode), ElementsAre(1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 1000));
+  EXPECT_THAT(buckets(plan.heads), ElementsAre(1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 2500));
   EXPECT_EQ(buckets(plan.denseHeads), buckets(plan.decode));
 }
 

@@ -29,7 +29,7 @@ def cases():
     for n, k in ((192, 576), (576, 1536), (8, 8), (16, 9728), (2560, 4096)):  # few tiles, split
         for tokens, most in ((17, 32), (33, 64), (128, 128), (256, 256), (1, 8192), (513, 8192)):
             yield Config(n=n, k=k, tokens=most, epilogue="Residual"), tokens
-    for tile in (32, 64, 128, 192, 256):
+    for tile in (32, 64, 96, 128, 192, 256):
         config = Config(n=640, k=576, tokens=2100, epilogue="SwiGlu", tileTokens=tile, split=1)
         yield config, 2050  # many tiles of tokens, of more than one group
         yield replace(config, epilogue="None", bias=True, tokens=300), 270
@@ -42,7 +42,7 @@ def cases():
         yield Config(n=17408, k=64, tokens=2100, bias=True), tokens
         yield Config(n=5000, k=2048, tokens=2100), tokens
         yield Config(n=3000, k=2048, tokens=2100, epilogue="SwiGlu"), tokens
-    for tokens in (64, 256, 2048):
+    for tokens in (64, 96, 192, 256, 384, 2048):
         yield Config(n=6144, k=2560, tokens=tokens), tokens
         yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual"), tokens
         yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu"), tokens
