@@ -145,6 +145,7 @@ def main():
                         help="lengths, separated by commas")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=3, help="executables at once")
+    parser.add_argument("--keep", type=Path, help="folder that executables are moved to, with their weights")
     parser.add_argument("--work", default="/dev/shm" if os.path.isdir("/dev/shm") else None,
                         help="folder for weights, twice the size of the largest model, and once more for each of --flags")
     options = parser.parse_args()
@@ -160,6 +161,10 @@ def main():
                 continue
             for exe in model.executables.values():
                 check(model, exe, report, options)
+                if options.keep:
+                    options.keep.mkdir(parents=True, exist_ok=True)
+                    for file in (exe, exe.with_name(exe.name + ".weights")):
+                        shutil.move(file, options.keep / file.name)
     report.finish()
 
 
