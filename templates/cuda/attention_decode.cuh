@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Paged attention of a decode step: one query token a sequence, keys and values read once, at the speed of memory.
 //
-// The heads of a group are the rows of mma.m16n8k16. A CTA has a range of units (attention_decode_work.cuh); each of
+// The heads of a group are columns of mma.m16n8k16. A CTA has a range of units (attention_decode_work.cuh); each of
 // its warps has 16 tokens of every block, a ring for them and a softmax of its own; they meet when a head is finished.
 // What earlier steps wrote, and the step's own arrays, can be read before the kernels of this step are done, so a fused
 // kernel fills its rings and fetches what queries are roped with before it waits.
@@ -68,7 +68,7 @@ __device__ __forceinline__ void finishHead(const DecodeState<C> &state, char *sh
                                            const DecodeHead &h) {
   DecodeWorkspace<C> workspace{args.template get<float>(6)};
 #pragma unroll
-  for (int part = 0; part < DecodeQuery<C>::rows; ++part) {
+  for (int part = 0; part < DecodeQuery<C>::eights; ++part) {
     __syncthreads(); // what was there before has been read
     shareState<C>(state, part, shared);
     __syncthreads();

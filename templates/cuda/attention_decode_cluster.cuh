@@ -80,7 +80,7 @@ __device__ __forceinline__ void finishCluster(const DecodeState<C> &state, char 
   int warp = int(threadIdx.x) / 32;
   clusterWait(); // every CTA has started, and can be written to
 #pragma unroll
-  for (int part = 0; part < DecodeQuery<C>::rows; ++part) {
+  for (int part = 0; part < DecodeQuery<C>::eights; ++part) {
     __syncthreads(); // what was there before has been read
     shareState<C>(state, part, shared);
     __syncthreads();

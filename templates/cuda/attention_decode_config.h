@@ -43,7 +43,7 @@ struct AttentionDecodeConfig {
   constexpr int sharedHeads() const { return group() < 8 ? group() : 8; }
 
   // Shared memory, offsets in bytes. Rows of partial sums are padded, so that a warp's stores meet no bank twice.
-  constexpr int rowStride() const { return headDim + 8; } ///< floats
+  constexpr int rowStride() const { return headDim + 4; } ///< floats
   constexpr int partialsAt() const { return warps * slots * sliceBytes(); }
   constexpr int sumsAt() const { return partialsAt() + warps * sharedHeads() * rowStride() * 4; }
   constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * sharedHeads() * 2 * 4, 32) * 32; }

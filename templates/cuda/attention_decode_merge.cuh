@@ -21,20 +21,24 @@ struct DecodeRow {
 /// Puts this warp's heads 8 `part` to 8 `part` + 7 of the group into shared memory.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void shareState(const DecodeState<C> &state, int part, char *shared) {
-  int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32, head = lane / 4;
-  float sum = sumOverQuad(state.sum[part]);
-  if (part * 8 + head >= C.group())
-    return;
-  float *out = reinterpret_cast<float *>(shared + C.partialsAt()) + (warp * C.sharedHeads() + head) * C.rowStride();
+  int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
 #pragma unroll
-  for (int i = 0; i < C.headDim / 8; ++i) {
-    out[i * 8 + lane % 4 * 2] = state.out[i][part * 2];
-    out[i * 8 + lane % 4 * 2 + 1] = state.out[i][part * 2 + 1];
-  }
-  float *sums = reinterpret_cast<float *>(shared + C.sumsAt()) + (warp * C.sharedHeads() + head) * 2;
-  if (lane % 4 == 0) {
-    sums[0] = state.max[part];
-    sums[1] = sum;
+  for (int i = 0; i < 2; ++i) {
+    int head = lane % 4 * 2 + i, at = warp * C.sharedHeads() + head;
+    float sum = sumOverColumn(state.sum[part][i]);
+    if (part * 8 + head >= C.group())
+      continue;
+    float *out = reinterpret_cast<float *>(shared + C.partialsAt()) + at * C.rowStride() + lane / 4;
+#pragma unroll
+    for (int j = 0; j < C.headDim / 16; ++j) {
+      out[j * 16] = state.out[part][j][i];
+      out[j * 16 + 8] = state.out[part][j][2 + i];
+    }
+    float *sums = reinterpret_cast<float *>(shared + C.sumsAt()) + at * 2;
+    if (lane < 4) {
+      sums[0] = state.max[part][i];
+      sums[1] = sum;
+    }
   }
 }
 

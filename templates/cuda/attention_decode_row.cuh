@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The new token of a sequence: its queries, as the A operand of mma, and in a fused kernel its key and value, which the
+// The new token of a sequence: its queries, as the B operand of mma, and in a fused kernel its key and value, which the
 // warp that has the end of the sequence appends to the pool and puts into its slot of shared memory itself.
 //
 // A warp takes a head at a time: a lane has columns 2 lane and the next, and half a head further on, for lanes below
@@ -18,11 +18,11 @@
 
 namespace sinter::cuda {
 
-/// The A operands of a group of heads, rows of a tile of 16: those from the group's size on are zero.
+/// The B operands of a group of heads, columns of tiles of 8: those from the group's size on are zero.
 template <AttentionDecodeConfig C>
 struct DecodeQuery {
-  static constexpr int rows = C.group() > 8 ? 2 : 1; ///< eights of rows that are not all zero
-  U32x4 fragments[C.headDim / 16];
+  static constexpr int eights = C.group() > 8 ? 2 : 1;
+  U32x2 fragments[eights][C.headDim / 16];
 };
 
 /// What a lane's columns of a new token are roped with.
@@ -34,7 +34,7 @@ struct DecodeFactors {
 /// new key and value.
 template <AttentionDecodeConfig C>
 struct DecodeRows {
-  U32x2 query[DecodeQuery<C>::rows * 8 / C.warps], key, value;
+  U32x2 query[DecodeQuery<C>::eights * 8 / C.warps], key, value;
   int slot;    ///< of the pool
   bool append; ///< this warp has the key and value
 };
@@ -86,7 +86,7 @@ __device__ __forceinline__ void loadRows(DecodeRows<C> &rows, const rt::CudaStep
   int warp = int(threadIdx.x) / 32;
   const u16 *row = args.template get<const u16>(0) + (long long)unit.row * columns;
 #pragma unroll
-  for (int i = 0; i < DecodeQuery<C>::rows * 8 / C.warps; ++i) {
+  for (int i = 0; i < DecodeQuery<C>::eights * 8 / C.warps; ++i) {
     int head = i * C.warps + warp;
     rows.query[i] = head < C.group() ? loadHead<C>(row + (unit.head * C.group() + head) * C.headDim) : U32x2{};
   }
@@ -118,7 +118,7 @@ __device__ __forceinline__ u32 atomOffset(int row, int column) {
 /// Puts this warp's heads of the group, roped, into the tile at `tile`; a barrier has to follow.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void stageQuery(u32 tile, const DecodeRows<C> &rows, const DecodeFactors &factors) {
-  constexpr int stacked = DecodeQuery<C>::rows;
+  constexpr int stacked = DecodeQuery<C>::eights;
   int lane = int(threadIdx.x) % 32;
 #pragma unroll
   for (int i = 0; i < stacked * 8 / C.warps; ++i) {
@@ -135,21 +135,17 @@ __device__ __forceinline__ void stageQuery(u32 tile, const DecodeRows<C> &rows, 
 
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void loadQuery(DecodeQuery<C> &query, u32 tile) {
+  constexpr int eights = DecodeQuery<C>::eights;
   u32 lane = threadIdx.x % 32, row = lane % 8;
-  if constexpr (DecodeQuery<C>::rows == 1) {
-    u32 base = tile + row * 128 + ((lane / 8 ^ row) << 4);
+  u32 base = tile + row * 128 + ((lane / 8 ^ row) << 4);
+#pragma unroll
+  for (int h = 0; h < eights; ++h)
 #pragma unroll
     for (int i = 0; i < C.headDim / 32; ++i) {
-      U32x4 v = loadMatrices((base + i / 2 * atomBytes) ^ (i % 2 * 64));
-      query.fragments[2 * i] = {v.x, 0, v.y, 0};
-      query.fragments[2 * i + 1] = {v.z, 0, v.w, 0};
+      U32x4 v = loadMatrices((base + (i / 2 * eights + h) * atomBytes) ^ (i % 2 * 64));
+      query.fragments[h][2 * i] = {v.x, v.y};
+      query.fragments[h][2 * i + 1] = {v.z, v.w};
     }
-  } else {
-    u32 base = tile + lane / 8 % 2 * atomBytes + row * 128 + ((lane / 16 ^ row) << 4);
-#pragma unroll
-    for (int i = 0; i < C.headDim / 16; ++i)
-      query.fragments[i] = loadMatrices((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
-  }
 }
 
 /// The new key, normed and roped, and value of a head, also appended to the pool. By the warp that asked for them.

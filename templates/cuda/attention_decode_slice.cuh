@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One warp's attention of a group of heads to 16 tokens in shared memory, with a running maximum.
+// One warp's attention of a group of heads to 16 tokens in shared memory, with a running maximum. Keys, and values
+// transposed, are the A operands of mma, so that heads are its columns, eight at a time: a group of up to eight fills
+// no rows with zeros.
 // Source: Dao, "FlashAttention-2", 2023, algorithm 1
 #pragma once
 #include "templates/cuda/attention_decode_row.cuh"
@@ -11,93 +13,90 @@
 
 namespace sinter::cuda {
 
-/// What a warp has found so far: lane (g, t) has columns 8 i + 2 t and the next of heads g, and g + 8, of the group.
-/// Logits are in units of log 2.
+/// What a warp has found so far, for every eight heads h: lane (g, t) has rows, that is columns of the output, 16 i + g
+/// and 16 i + g + 8 of heads 2 t and 2 t + 1. Logits are in units of log 2.
 template <AttentionDecodeConfig C>
 struct DecodeState {
-  float out[C.headDim / 8][4]; ///< sum of exp2(logit - max) * value
-  float max[2];                ///< of all lanes of a head
-  float sum[2];                ///< of exp2(logit - max), this lane's part
+  static constexpr int eights = DecodeQuery<C>::eights;
+  float out[eights][C.headDim / 16][4]; ///< sum of exp2(logit - max) * value
+  float max[eights][2];                 ///< of all lanes of a head
+  float sum[eights][2];                 ///< of exp2(logit - max), this lane's part
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
-    for (int i = 0; i < C.headDim / 8; ++i)
-      out[i][0] = out[i][1] = out[i][2] = out[i][3] = 0;
-    max[0] = max[1] = minusInfinity();
-    sum[0] = sum[1] = 0;
+    for (int h = 0; h < eights; ++h) {
+#pragma unroll
+      for (int i = 0; i < C.headDim / 16; ++i)
+        out[h][i][0] = out[h][i][1] = out[h][i][2] = out[h][i][3] = 0;
+      max[h][0] = max[h][1] = minusInfinity();
+      sum[h][0] = sum[h][1] = 0;
+    }
   }
 };
 
-/// Logits of 16 tokens: lane (g, t), tokens 8 j + 2 t and the next, heads g, and g + 8. From `length` on -inf. Two sums
-/// each, of alternate columns, halve the chain of dependent mma.
+/// Logits of 16 tokens: lane (g, t), tokens g and g + 8, heads 2 t and 2 t + 1. From `length` on -inf. Two sums each,
+/// of alternate columns, halve the chain of dependent mma.
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ void sliceLogits(float (&logits)[2][4], const DecodeQuery<C> &query, u32 slot, int length) {
+__device__ __forceinline__ void sliceLogits(float (&logits)[DecodeState<C>::eights][4], const DecodeQuery<C> &query,
+                                            u32 slot, int length) {
   constexpr float toLog2 = C.scale * log2OfE;
-  u32 lane = threadIdx.x % 32, row = lane % 8;
-  u32 base = slot + row * 128 + ((lane / 8 ^ row) << 4);
-  float sums[2][2][4] = {};
+  int lane = int(threadIdx.x) % 32, row = lane % 8;
+  u32 base = slot + lane / 8 % 2 * atomBytes + row * 128 + ((lane / 16 ^ row) << 4);
+  float sums[DecodeState<C>::eights][2][4] = {};
 #pragma unroll
-  for (int i = 0; i < C.headDim / 32; ++i)
+  for (int i = 0; i < C.headDim / 16; ++i) {
+    U32x4 keys = loadMatrices((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
 #pragma unroll
-    for (int j = 0; j < 2; ++j) {
-      U32x4 keys = loadMatrices((base + (i / 2 * 2 + j) * atomBytes) ^ (i % 2 * 64));
-      mma(sums[j][0], query.fragments[2 * i], keys.x, keys.y);
-      mma(sums[j][1], query.fragments[2 * i + 1], keys.z, keys.w);
-    }
+    for (int h = 0; h < DecodeState<C>::eights; ++h)
+      mma(sums[h][i % 2], keys, query.fragments[h][i].x, query.fragments[h][i].y);
+  }
 #pragma unroll
-  for (int j = 0; j < 2; ++j)
+  for (int h = 0; h < DecodeState<C>::eights; ++h)
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      logits[j][i] =
-          j * 8 + int(lane % 4) * 2 + i % 2 < length ? (sums[j][0][i] + sums[j][1][i]) * toLog2 : minusInfinity();
+      logits[h][i] = lane / 4 + i / 2 * 8 < length ? (sums[h][0][i] + sums[h][1][i]) * toLog2 : minusInfinity();
 }
 
-/// Turns the logits of head `row` into weights, and what was found before to the new maximum.
+/// Turns the logits of eight heads into weights, and what was found before to the new maximum.
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ void sliceWeights(float (&logits)[2][4], DecodeState<C> &state, int row) {
-  float most = state.max[row];
+__device__ __forceinline__ void sliceWeights(float (&logits)[4], DecodeState<C> &state, int h) {
+  float correction[2];
 #pragma unroll
-  for (int j = 0; j < 2; ++j)
-    most = fmaxf(most, fmaxf(logits[j][row * 2], logits[j][row * 2 + 1]));
-  most = maxOverQuad(most);
-  float correction = exp2Approx(state.max[row] - most);
-  state.max[row] = most;
-  state.sum[row] *= correction;
-#pragma unroll
-  for (int j = 0; j < 2; ++j)
-#pragma unroll
-    for (int i = row * 2; i < row * 2 + 2; ++i) {
-      logits[j][i] = exp2Approx(logits[j][i] - most);
-      state.sum[row] += logits[j][i];
-    }
-#pragma unroll
-  for (int i = 0; i < C.headDim / 8; ++i) {
-    state.out[i][row * 2] *= correction;
-    state.out[i][row * 2 + 1] *= correction;
+  for (int head = 0; head < 2; ++head) {
+    float most = maxOverColumn(fmaxf(logits[head], logits[head + 2]));
+    most = fmaxf(state.max[h][head], most);
+    correction[head] = exp2Approx(state.max[h][head] - most);
+    state.max[h][head] = most;
+    logits[head] = exp2Approx(logits[head] - most);
+    logits[head + 2] = exp2Approx(logits[head + 2] - most);
+    state.sum[h][head] = state.sum[h][head] * correction[head] + (logits[head] + logits[head + 2]);
   }
+#pragma unroll
+  for (int i = 0; i < C.headDim / 16; ++i)
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+      state.out[h][i][j] *= correction[j % 2];
 }
 
 /// Adds the slice in `slot`, of which the first `length` tokens count, at least one.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void attendSlice(DecodeState<C> &state, const DecodeQuery<C> &query, u32 slot, int length) {
-  constexpr bool both = DecodeQuery<C>::rows == 2;
   u32 lane = threadIdx.x % 32, row = lane % 8;
-  u32 base = slot + C.valuesAt() + lane / 8 % 2 * atomBytes + row * 128 + ((lane / 16 ^ row) << 4);
-  float weights[2][4];
+  u32 base = slot + C.valuesAt() + lane / 16 * atomBytes + row * 128 + ((lane / 8 % 2 ^ row) << 4);
+  float weights[DecodeState<C>::eights][4];
   sliceLogits<C>(weights, query, slot, length);
   U32x4 values[C.headDim / 16]; // on their way while the weights are computed
 #pragma unroll
   for (int i = 0; i < C.headDim / 16; ++i)
     values[i] = loadMatricesTransposed((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
-  sliceWeights<C>(weights, state, 0);
-  if constexpr (both)
-    sliceWeights<C>(weights, state, 1);
-  U32x4 p{toBf16Pair(weights[0][0], weights[0][1]), both ? toBf16Pair(weights[0][2], weights[0][3]) : 0,
-          toBf16Pair(weights[1][0], weights[1][1]), both ? toBf16Pair(weights[1][2], weights[1][3]) : 0};
 #pragma unroll
-  for (int i = 0; i < C.headDim / 16; ++i) {
-    mma(state.out[2 * i], p, values[i].x, values[i].y);
-    mma(state.out[2 * i + 1], p, values[i].z, values[i].w);
+  for (int h = 0; h < DecodeState<C>::eights; ++h) {
+    sliceWeights<C>(weights[h], state, h);
+    u32 p0 = transposeMatrix(toBf16Pair(weights[h][0], weights[h][1]));
+    u32 p1 = transposeMatrix(toBf16Pair(weights[h][2], weights[h][3]));
+#pragma unroll
+    for (int i = 0; i < C.headDim / 16; ++i)
+      mma(state.out[h][i], values[i], p0, p1);
   }
 }
 

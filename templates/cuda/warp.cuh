@@ -32,6 +32,18 @@ __device__ __forceinline__ float maxOverQuad(float v) {
   return fmaxf(v, __shfl_xor_sync(~0u, v, 2));
 }
 
+/// The same over the eight lanes that hold a column of an accumulator of mma.
+__device__ __forceinline__ float sumOverColumn(float v) {
+  v += __shfl_xor_sync(~0u, v, 4);
+  v += __shfl_xor_sync(~0u, v, 8);
+  return v + __shfl_xor_sync(~0u, v, 16);
+}
+__device__ __forceinline__ float maxOverColumn(float v) {
+  v = fmaxf(v, __shfl_xor_sync(~0u, v, 4));
+  v = fmaxf(v, __shfl_xor_sync(~0u, v, 8));
+  return fmaxf(v, __shfl_xor_sync(~0u, v, 16));
+}
+
 /// The sum over this lane, `lane`, and those before it.
 template <typename T>
 __device__ __forceinline__ T prefixSum(T v, int lane) {
