@@ -122,13 +122,12 @@ template <AttentionDecodeConfig C, int N>
 __device__ __forceinline__ void attendShare(const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
                                             DecodeRing<C> &ring, DecodeUnit *looked) {
   int *starts = reinterpret_cast<int *>(shared + C.startsAt());
-  int *lengths = reinterpret_cast<int *>(shared + C.lengthsAt());
   int cta = int(blockIdx.x);
   if (threadIdx.x < 32)
-    scanSequences<C>(step, starts, lengths);
+    scanSequences<C>(step, starts);
   __syncthreads();
   DecodeShares shares = shareUnits<C>(starts[C.maxSequences] * C.kvHeads);
-  DecodeUnits<C> units{step, starts, lengths, looked, shares.begin(cta), shares.count(cta)};
+  DecodeUnits<C> units{step, starts, looked, shares.begin(cta), shares.count(cta)};
   if (units.count == 0) {
     if (cta == 0)
       waitForPrerequisites(); // whoever waits for this kernel waits for those before it

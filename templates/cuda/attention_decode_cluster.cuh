@@ -110,7 +110,7 @@ __device__ __forceinline__ void attendCluster(const rt::CudaStep &step, const rt
   __syncwarp();
   clusterArrive();
   DecodeShares shares{C.split, blocks / C.split, blocks % C.split};
-  DecodeUnits<C> units{step, nullptr, nullptr, looked, shares.begin(rank), shares.count(rank)};
+  DecodeUnits<C> units{step, nullptr, looked, shares.begin(rank), shares.count(rank)};
   if constexpr (!C.fused)
     waitForPrerequisites();
   DecodeState<C> state;

@@ -48,8 +48,7 @@ struct AttentionDecodeConfig {
   constexpr int sumsAt() const { return partialsAt() + warps * sharedHeads() * rowStride() * 4; }
   constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * sharedHeads() * 2 * 4, 32) * 32; }
   constexpr int startsAt() const { return unitsAt() + warps * unitRing * unitBytes; }
-  constexpr int lengthsAt() const { return startsAt() + (split > 1 ? 0 : (maxSequences + 1) * 4); }
-  constexpr int peersAt() const { return ceilDiv(lengthsAt() + (split > 1 ? 0 : maxSequences * 4), 16) * 16; }
+  constexpr int peersAt() const { return ceilDiv(startsAt() + (split > 1 ? 0 : (maxSequences + 1) * 4), 16) * 16; }
   constexpr int barriersAt() const { return peersAt() + (split > 1 ? split * ownHeads() * peerStride() * 4 : 0); }
   /// A cluster's last barrier.
   constexpr int gatheredAt() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }

@@ -38,6 +38,9 @@ def cases():
     yield replace(qwen, bulk=True, split=2, maxSequences=4), (700, 3, 2000, 64), ()
     yield replace(qwen, maxSequences=256), (1024,), ()
     yield replace(qwen, maxSequences=256, bulk=True), tuple(1 + 7 * i % 190 for i in range(200)), ()
+    for fused in (True, False):
+        many = Config(8, 2, 128, maxSequences=1024, bulk=True, fused=fused)
+        yield many, tuple(1 + 7 * i % 90 for i in range(1000)), () if fused else (0, 500, 999)
     yield replace(qwen, maxSequences=33), tuple(1 + 31 * i % 300 for i in range(33)), ()
     yield replace(qwen, maxSequences=16, fused=False), (40, 50), (0, 1)
     yield Config(16, 1, 128, slots=2, perSm=1), RAGGED, ()
