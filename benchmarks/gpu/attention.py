@@ -11,7 +11,6 @@ keys and values repeated beforehand, and steps beside the read bandwidth alone, 
 benchmarks/results/gpu-attention-DATE.json.
 """
 import argparse
-import dataclasses
 import datetime
 import json
 import os
@@ -36,10 +35,7 @@ POOL = 2 << 30  # bytes of keys and values that launches rotate over
 
 def decode_source():
     """As codegen has it for 256 sequences at most, where keys and values are in the cache already."""
-    config = decode.Config(HEADS, KV_HEADS, DIM, fused=False, norm=False, maxSequences=256, bulk=True, split=0)
-    fields = harness.initializer("AttentionDecodeConfig", **dataclasses.asdict(config))
-    config = f"tuned({fields}, {decode.SHARED_PER_SM['sm_90a']})"
-    return emit("attention_decode.cuh", config, "attentionDecode", 8, cluster=True)
+    return decode.Config(HEADS, KV_HEADS, DIM, fused=False, norm=False, maxSequences=256, bulk=True).source("sm_90a")
 
 
 def compile_all():

@@ -11,7 +11,8 @@
 // Arguments: fused: 0 qkv, 1 rope table, 2 norm weight of q, 3 of k; else 0 q. 4 pool, 5 out, 6 workspace, 7 counters.
 #pragma once
 #include "runtime/abi/CudaStep.h"
-#include "templates/cuda/attention_decode_cluster.cuh"
+#include "templates/cuda/attention_decode_merge.cuh"
+#include "templates/cuda/attention_decode_unit.cuh"
 #include "templates/cuda/ptx/launch.cuh"
 #include "templates/cuda/ptx/memory.cuh"
 
@@ -117,10 +118,17 @@ __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::
   }
 }
 
-/// The whole kernel, with even shares of all sequences' work.
 template <AttentionDecodeConfig C, int N>
-__device__ __forceinline__ void attendShare(const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
-                                            DecodeRing<C> &ring, DecodeUnit *looked) {
+__device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
+  static_assert(C.valid());
+  extern __shared__ __align__(128) char shared[];
+  launchDependents();
+  int warp = int(threadIdx.x) / 32;
+  u32 base = sharedAddress(shared);
+  DecodeRing<C> ring{base + warp * C.slots * C.sliceBytes(), base + C.barriersAt() + warp * C.slots * 8,
+                     args.template get<const char>(4)};
+  ring.init();
+  DecodeUnit *looked = reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing;
   int *starts = reinterpret_cast<int *>(shared + C.startsAt());
   int cta = int(blockIdx.x);
   if (threadIdx.x < 32)
@@ -137,23 +145,6 @@ __device__ __forceinline__ void attendShare(const rt::CudaStep &step, const rt::
     waitForPrerequisites();
   startUnits<C>(units, ring);
   attendUnits<C>(step, args, shared, shares, units, ring);
-}
-
-template <AttentionDecodeConfig C, int N>
-__device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
-  static_assert(C.valid());
-  extern __shared__ __align__(128) char shared[];
-  launchDependents();
-  int warp = int(threadIdx.x) / 32;
-  u32 base = sharedAddress(shared);
-  DecodeRing<C> ring{base + warp * C.slots * C.sliceBytes(), base + C.barriersAt() + warp * C.slots * 8,
-                     args.template get<const char>(4)};
-  ring.init();
-  DecodeUnit *looked = reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing;
-  if constexpr (C.split > 1)
-    attendCluster<C>(step, args, shared, ring, looked);
-  else
-    attendShare<C>(step, args, shared, ring, looked);
 }
 
 } // namespace sinter::cuda

@@ -26,7 +26,6 @@ struct AttentionDecodeConfig {
   int slots = 0;     ///< of a warp's ring, the keys and values of 16 tokens each
   int perSm = 0;     ///< blocks on a multiprocessor
   bool bulk = false; ///< sm_90 and on: one thread copies 2 KiB at a time; else every lane 16 bytes
-  int split = 0;     ///< CTAs, one cluster, that share a head of one sequence; 1: no clusters, even shares of all work
 
   static constexpr int mostSequences = 1024;
   static constexpr int warps = 4; ///< a warp has every fourth 16 tokens of a block of keys
@@ -49,12 +48,7 @@ struct AttentionDecodeConfig {
   constexpr int sumsAt() const { return partialsAt() + warps * sharedHeads() * rowStride() * 4; }
   constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * sharedHeads() * 2 * 4, 32) * 32; }
   constexpr int startsAt() const { return unitsAt() + warps * unitRing * unitBytes; }
-  constexpr int peersAt() const { return ceilDiv(startsAt() + (split > 1 ? 0 : (maxSequences + 1) * 4), 16) * 16; }
-  constexpr int barriersAt() const { return peersAt() + (split > 1 ? split * ownHeads() * peerStride() * 4 : 0); }
-  /// A cluster's last barrier.
-  constexpr int gatheredAt() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
-  constexpr int ownHeads() const { return ceilDiv(group(), split); } ///< that a CTA of a cluster merges
-  constexpr int peerStride() const { return headDim + 4; }           ///< floats
+  constexpr int barriersAt() const { return ceilDiv(startsAt() + (maxSequences + 1) * 4, 16) * 16; }
 
   static constexpr int unitBytes = 32, unitRing = 32; ///< of the list of work that each warp keeps
 
@@ -67,17 +61,15 @@ struct AttentionDecodeConfig {
     bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;
     bool dim = headDim == 64 || headDim == 128;
     bool run = slots >= 2 && slots <= unitRing / 2 && perSm >= 1 && sms > 0;
-    bool powerOfTwo = split > 1 && split <= 16 && (split & (split - 1)) == 0;
-    bool clusters = split == 1 || (bulk && powerOfTwo && ownHeads() <= warps);
-    return shape && dim && run && clusters && scale > 0 && maxSequences >= 1 && maxSequences <= mostSequences;
+    return shape && dim && run && scale > 0 && maxSequences >= 1 && maxSequences <= mostSequences;
   }
   constexpr int threads() const { return warps * 32; }
   constexpr int blocksPerSm() const { return perSm; }
-  constexpr int grid() const { return split > 1 ? maxSequences * kvHeads * split : sms * perSm; }
-  constexpr int cluster() const { return split; }
-  constexpr int sharedBytes() const { return gatheredAt() + 8; }
-  constexpr long long workspaceBytes() const { return split > 1 ? 0 : workspaceSumsAt() + 8ll * partials() * group(); }
-  constexpr int counters() const { return split > 1 ? 0 : maxSequences * kvHeads * mergers(); }
+  constexpr int grid() const { return sms * perSm; }
+  constexpr int cluster() const { return 1; }
+  constexpr int sharedBytes() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
+  constexpr long long workspaceBytes() const { return workspaceSumsAt() + 8ll * partials() * group(); }
+  constexpr int counters() const { return maxSequences * kvHeads * mergers(); }
 
   template <typename V>
   constexpr void visit(V &&v) const {
@@ -93,23 +85,12 @@ struct AttentionDecodeConfig {
     v("slots", slots);
     v("perSm", perSm);
     v("bulk", bulk);
-    v("split", split);
   }
 };
 
 /// Fills in how a configuration runs where a multiprocessor has `smShared` bytes of shared memory (sm_90 and sm_100:
 /// 233472, sm_80: 167936, sm_86, sm_89 and sm_120: 102400): two blocks, or one where two would have too short rings.
-///
-/// CTAs of a cluster merge sooner than CTAs that meet in the workspace; so steps of few sequences have a cluster for
-/// every head, where those are enough to read memory at speed and run at once. More than 8 CTAs (`maxCluster`) have to
-/// be allowed: CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED.
-constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int smShared, int maxCluster = 8) {
-  if (!c.split) {
-    int pairs = c.maxSequences * c.kvHeads;
-    bool sixteen = maxCluster >= 16 && pairs * 16 >= c.sms / 3 && pairs * 16 <= 2 * c.sms;
-    bool eight = pairs * 8 >= c.sms / 3 && pairs * 8 <= c.sms;
-    c.split = !c.bulk ? 1 : sixteen ? 16 : eight ? 8 : 1;
-  }
+constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int smShared) {
   int most = 49152 / (c.warps * c.sliceBytes() / 2);
   for (int perSm = c.perSm ? c.perSm : 2; perSm >= 1; --perSm)
     for (int slots = c.slots ? c.slots : most; slots >= 2; --slots) {

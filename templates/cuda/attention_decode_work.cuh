@@ -82,7 +82,7 @@ struct DecodeUnits {
   const rt::CudaStep &step;
   const int *starts;
   DecodeUnit *ring; ///< of this warp
-  int first, count; ///< in the list; of a cluster: blocks of its head
+  int first, count; ///< in the list
 
   __device__ __forceinline__ const DecodeUnit &at(int i) const { return ring[i % C.unitRing]; }
 
@@ -90,7 +90,7 @@ struct DecodeUnits {
   __device__ void lookUp(int i) const {
     int lane = int(threadIdx.x) % 32;
     if (lane < together && i + lane < count) {
-      DecodeUnit unit = C.split > 1 ? ofCluster(first + i + lane) : ofList(first + i + lane);
+      DecodeUnit unit = ofList(first + i + lane);
       unit.pool = loadL2(step.blockTable + (long long)unit.sequence * step.blockTableStride + unit.block) * C.kvHeads +
                   unit.head;
       unit.row = C.fused ? unit.sequence : loadL2(step.queryStart + unit.sequence);
@@ -101,13 +101,6 @@ struct DecodeUnits {
   }
 
 private:
-  /// A block of the cluster's head.
-  __device__ __forceinline__ DecodeUnit ofCluster(int block) const {
-    int pair = int(blockIdx.x) / C.split, s = pair / C.kvHeads;
-    int length = loadL2(step.contextLengths + s);
-    return {0, s, 0, pair % C.kvHeads, block, ceilDiv(length, kvBlockTokens), length, 0};
-  }
-
   __device__ __forceinline__ DecodeUnit ofList(int unit) const {
     int s = sequenceOf(unit / C.kvHeads);
     int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads, head = rest / blocks;

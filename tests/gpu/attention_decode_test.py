@@ -2,15 +2,15 @@
 """Paged decode attention, fused and not, and ropeAppend, against float64 on fresh random inputs.
 
 Each kernel runs alone and overlapping itself and must give the same bits, leave its counters zero and everything else
-as it was. --compile-only needs no GPU; --time prints what the shapes of a decode step of Qwen3-4B take.
+as it was. --compile-only needs no GPU.
 """
 import os
 import sys
 from dataclasses import replace
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from attention_decode import BLOCK, Config, Inputs, load
-from harness import NAN, Suite, arguments, from_bf16, micros, np, run, to_bf16
+from attention_decode import Config, Inputs, load
+from harness import NAN, Suite, arguments, from_bf16, np, run, to_bf16
 
 RAGGED = (1, 63, 64, 65, 1000, 17, 128, 129, 16, 200)
 
@@ -26,16 +26,15 @@ def cases():
         yield Config(heads, kv, dim, fused=False, sms=2), RAGGED, (1,)
         yield Config(heads, kv, dim, bulk=True), RAGGED, ()
         yield Config(heads, kv, dim, bulk=True, fused=False, sms=2), RAGGED, (3, 5)
-        yield Config(heads, kv, dim, bulk=True, split=8), RAGGED, ()
-        yield Config(heads, kv, dim, bulk=True, split=4, fused=False), RAGGED, (0, 4, 9)
+        yield Config(heads, kv, dim, bulk=True, perSm=1), RAGGED[::-1], ()
     qwen = Config(32, 8, 128, maxSequences=1)
     for length in (1, 2, 64, 65, 1024, 5000):
         yield qwen, (length,), ()
-        yield replace(qwen, bulk=True, split=8), (length,), ()
-        yield replace(qwen, bulk=True, split=16), (length,), ()
-    yield replace(qwen, bulk=True, split=8, maxSequences=4), (700, 3, 2000), ()
-    yield Config(16, 1, 64, bulk=True, split=16), RAGGED, ()
-    yield replace(qwen, bulk=True, split=2, maxSequences=4), (700, 3, 2000, 64), ()
+        yield replace(qwen, bulk=True), (length,), ()
+    yield replace(qwen, bulk=True, maxSequences=4), (700, 3, 2000), ()
+    yield replace(qwen, bulk=True, maxSequences=8), (1043,) * 8, ()
+    yield replace(qwen, bulk=True, maxSequences=8), (300, 5000, 1, 1, 1, 64, 129, 2), ()
+    yield replace(qwen, bulk=True, maxSequences=32), tuple(1 + 61 * i % 700 for i in range(29)), ()
     yield replace(qwen, maxSequences=256), (1024,), ()
     yield replace(qwen, maxSequences=256, bulk=True), tuple(1 + 7 * i % 190 for i in range(200)), ()
     for fused in (True, False):
@@ -111,90 +110,24 @@ def check_rope(gpu, kernel, inputs):
     return f"q: error {error:.2e}" if not error <= 3e-3 else check_pool(inputs, pool)
 
 
-TIMED = ((1, 1024), (1, 4096), (1, 32768), (2, 1024), (4, 1024), (8, 1024), (64, 1024), (64, 4096), (256, 1024))
-LAYERS = 36
-
-
-def timed_configs(sequences, bulk):
-    """Ways to run: {name: configuration}."""
-    ways = {"lanes": Config(32, 8, 128, maxSequences=sequences)}
-    if bulk:
-        ways["bulk"] = replace(ways["lanes"], bulk=True)
-    for split in (8, 16):
-        if bulk and sequences * split <= 32:
-            ways[f"cluster of {split}"] = replace(ways["bulk"], split=split)
-    return ways
-
-
-SPACER = """#include "templates/cuda/attention_decode.cuh"
-using namespace sinter::cuda;
-extern "C" __constant__ const long long k_plan[5] = {132, 128, 112640, 0, 0};
-extern "C" __global__ void __launch_bounds__(128, 1)
-k(const __grid_constant__ sinter::rt::CudaStep step, const __grid_constant__ sinter::rt::CudaArgs<1> args) {
-  launchDependents();
-  waitForPrerequisites();
-  for (long long start = clock64(); clock64() - start < 8000;)
-    ;
-}
-"""
-
-
-def time_shapes(gpu, compiled, arch, bulk, peak):
-    """Microseconds that a launch adds to a graph in which launches alternate with a kernel that, like the matmuls
-    around it, leaves room for one CTA a multiprocessor and takes 4 us; every layer has keys and values of its own."""
-    size, c = 1 << 30, Config(32, 8, 128)
-    noise = to_bf16(np.random.default_rng(1).standard_normal(1 << 24, np.float32))
-    pool = gpu.alloc_filled(size, noise)
-    spacer = load(gpu, compiled[SPACER])
-    waiting = micros(gpu, lambda: [spacer.launch([0], True) for _ in range(LAYERS)], LAYERS)
-    for sequences, length in TIMED:
-        blocks = sequences * length // BLOCK
-        bytes_read = blocks * 2 * c.kvHeads * BLOCK * c.headDim * 2
-        layers = min(LAYERS, size // bytes_read)
-        table = np.random.default_rng(2).permutation(blocks).astype(np.int32).reshape(sequences, -1)
-        positions = np.full(sequences, length - 1, np.int32)
-        step = gpu.step(table.shape[1], counts=np.array([sequences, sequences, 0], np.int32), positions=positions,
-                        slots=table[:, -1] * BLOCK + 63, queryStart=np.arange(sequences + 1, dtype=np.int32),
-                        contextLengths=positions + 1, blockTable=table)
-        qkv = gpu.upload(noise[:sequences * 48 * 128])
-        rope_table, norm = gpu.upload(np.ones((length, 128), np.float32)), gpu.upload(np.ones(128, np.float32))
-        out, line = gpu.alloc(sequences * 32 * 128 * 2), f"{sequences:4} x {length:5}"
-        for name, config in timed_configs(sequences, bulk).items():
-            kernel = load(gpu, compiled[config.source(arch)], config.split)
-            workspace, counters = gpu.alloc(kernel.workspace or 16), gpu.upload(np.zeros(kernel.counters, np.uint32))
-
-            def work():
-                for layer in range(LAYERS):
-                    spacer.launch([0], True)
-                    kernel.launch([qkv, rope_table, norm, norm, pool + layer % layers * bytes_read, out, workspace,
-                                   counters], True, step)
-            time = micros(gpu, work, LAYERS) - waiting
-            line += f"   {name} {time:8.2f} us {bytes_read / time / 1e6 / peak:6.1%}"
-        print(line, flush=True)
-
-
 def main():
     parser = arguments(__doc__, small="a few cases")
     parser.add_argument("--arch", default="sm_90a")
-    parser.add_argument("--time", action="store_true")
-    parser.add_argument("--peak", type=float, default=4.54, help="read bandwidth in TB/s")
     options = parser.parse_args()
     bulk = int(options.arch[3:].rstrip("a")) >= 90
     chosen = [case for case in cases() if bulk or not case[0].bulk]
     if options.small:
         chosen = [chosen[i] for i in (0, 3, 5, 7, 26) if i < len(chosen)]
-    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0, split=1)
+    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0)
                                for c, _, _ in chosen))
     sources = [c.source(options.arch) for c, _, _ in chosen] + [c.rope_source() for c in roped]
-    if options.time:
-        sources += [c.source(options.arch) for s, _ in TIMED for c in timed_configs(s, bulk).values()] + [SPACER]
     suite = Suite(options, {source: source for source in sources}, options.arch)
     if options.compile_only:
         return suite.finish()
     gpu, seed = suite.start()
     rng = np.random.default_rng(seed)
     for config, lengths, several in chosen:
-        kernel = load(gpu, suite.compiled[config.source(options.arch)], config.split)
+        kernel = load(gpu, suite.compiled[config.source(options.arch)])
         problem = check_attention(gpu, kernel, Inputs(config, lengths, several, rng))
         suite.report(f"{config} {lengths[:10]} {several}", problem)
         kernel.unload()
@@ -202,8 +135,6 @@ def main():
         kernel = load(gpu, suite.compiled[config.rope_source()])
         suite.report(f"rope {config}", check_rope(gpu, kernel, Inputs(config, RAGGED, (4, 9), rng)))
         kernel.unload()
-    if options.time:
-        time_shapes(gpu, suite.compiled, options.arch, bulk, options.peak)
     return suite.finish()
 
 
