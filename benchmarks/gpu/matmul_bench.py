@@ -34,6 +34,7 @@ class Bench(MatmulBed):
         weights, x = self.random(copies, config.weight_elements()), self.random(config.tokens, config.k, scale=1)
         y, residual = self.random(config.tokens, config.n, scale=1), self.random(config.tokens, config.n, scale=1)
         counts = torch.full((3,), config.tokens, dtype=torch.int32, device="cuda")
+        squares = torch.ones(config.tokens * max(config.n, config.k) // 64, device="cuda")
         step = CudaStep(counts=counts.data_ptr())
         x_map = kernel.tensor_map(0, x.data_ptr())
         maps = [kernel.tensor_map(1, weights[i].data_ptr()) for i in range(copies)]
@@ -41,7 +42,7 @@ class Bench(MatmulBed):
 
         def work():
             for weight_map in maps:
-                kernel.launch(args_of(x=x.data_ptr(), y=y.data_ptr(), residual=residual.data_ptr(), x_map=x_map,
+                kernel.launch(args_of(squares=squares.data_ptr(), x=x.data_ptr(), y=y.data_ptr(), residual=residual.data_ptr(), x_map=x_map,
                                       weight_map=weight_map), overlap, step)
         time = self.median(self.gpu.graph(work)) / copies * 1e3
         for address in [x_map, *maps]:

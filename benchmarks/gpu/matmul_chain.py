@@ -17,6 +17,15 @@ from matmul_bed import MatmulBed
 from matmul_bench import SHAPES
 
 
+FLOW = {"qkv": ("x", "qkv"), "o": ("attention", "x"), "gate-up": ("x", "inner"), "down": ("inner", "x")}
+
+
+def config_of(name, tokens, knobs):
+    """A matmul of a chain."""
+    own = dict(norm=True) if name in ("qkv", "gate-up") else dict(squares=True)
+    return Config(tokens=tokens, **SHAPES[name], **own | knobs.get("all", {}) | knobs.get(name, {}))
+
+
 class Chain(MatmulBed):
     warm_ups = 1
 
@@ -32,15 +41,15 @@ class Chain(MatmulBed):
     def time(self, kernels, tokens, overlap):
         from driver import CudaStep
         data = self.buffers(tokens)
-        flow = {"qkv": ("x", "qkv"), "o": ("attention", "x"), "gate-up": ("x", "inner"), "down": ("inner", "x")}
+        squares = self.torch.full((tokens, 40), 64 / 3, dtype=self.torch.float32, device="cuda")
         counts = self.torch.full((3,), tokens, dtype=self.torch.int32, device="cuda")
         step, launches, maps = CudaStep(counts=counts.data_ptr()), [], []
         for layer in range(self.options.layers):
             for name, kernel in kernels.items():
-                source, target = (data[part].data_ptr() for part in flow[name])
+                source, target = (data[part].data_ptr() for part in FLOW[name])
                 maps += [kernel.tensor_map(0, source), kernel.tensor_map(1, self.weights[name][layer].data_ptr())]
-                launches.append((kernel, args_of(x=source, y=target, residual=target, x_map=maps[-2],
-                                                 weight_map=maps[-1])))
+                launches.append((kernel, args_of(x=source, y=target, residual=target, squares=squares.data_ptr(),
+                                                 x_map=maps[-2], weight_map=maps[-1])))
         self.torch.cuda.synchronize()
 
         def work():
@@ -66,8 +75,7 @@ def main():
     for tokens in map(int, options.tokens.split(",")):
         for knobs in json.loads(options.knobs):
             if tokens in knobs.get("tokens", [tokens]):
-                todo.append((tokens, knobs, {name: Config(tokens=tokens, **shape, **knobs.get("all", {}) |
-                                                          knobs.get(name, {})) for name, shape in SHAPES.items()}))
+                todo.append((tokens, knobs, {name: config_of(name, tokens, knobs) for name in SHAPES}))
     compiled = compile_all({c: c.source() for _, _, configs in todo for c in configs.values()}, options.jobs, skip=True)
     if options.compile_only:
         print(len(compiled), sum(1 for _, _, cs in todo for c in cs.values() if c not in compiled))

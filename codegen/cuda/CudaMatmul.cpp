@@ -16,8 +16,11 @@ using rt::CudaArgKind;
 using Layout = WeightItem::Layout;
 using Launch = CudaListBuilder::Launch;
 
-/// Rows up to which a matmul streams its weights past all of them at once, and norms its input itself.
+/// Rows up to which a matmul streams its weights past all of them at once.
 constexpr int64_t streamedRows = 16;
+/// Rows up to which one that works tile by tile norms its input. Beyond, getting at the factors of all rows in every
+/// tile's CTA costs as much as a launch that norms.
+constexpr int64_t normedRows = 64;
 
 /// A linear or swiglu_linear, in the terms of the templates.
 struct MatmulOp {
@@ -88,11 +91,34 @@ private:
   static bool canFold(const MatmulOp &m) {
     return !m.norm.empty() && llvm::all_of(m.weights, [](const Value *w) { return w->hasOneUse(); });
   }
-  /// Such a kernel takes the norm in; before others it has a launch of its own.
   bool streams() const { return list.rows <= streamedRows; }
+
+  /// Whether the matmul that x comes from leaves the squares of its rows, which is all that a folded norm needs.
+  bool getsSquares() const {
+    auto *from = llvm::dyn_cast_or_null<Linear>(m.x.def());
+    bool few = list.native && !streams() && list.rows <= normedRows;
+    return few && folds && from && from->norm.empty() && !MatmulOp(*from).givesFloat();
+  }
+  template <typename OpT>
+  bool normsResult(const Use &use) const {
+    auto *reader = llvm::dyn_cast_or_null<OpT>(use.owner);
+    return reader && &reader->x.get() == &m.op.result() && MatmulSelector(list, MatmulOp(*reader)).getsSquares();
+  }
+  /// Whether a matmul norms the result by such squares. Nothing that uses scratch is launched between the two.
+  bool leavesSquares() const {
+    return llvm::any_of(m.op.result().uses(),
+                        [&](const Use *use) { return normsResult<Linear>(*use) || normsResult<SwigluLinear>(*use); });
+  }
+
+  /// Few rows are normed by the matmul, and so are more whose squares it gets; others have been before.
+  bool normsItself() const { return !m.norm.empty() && (streams() || getsSquares()); }
 
   Error norm(CudaArg *args) {
     const Value *weight = folds ? nullptr : &m.norm[0];
+    if (getsSquares()) {
+      args[3] = list.scratch();
+      return Error::success();
+    }
     if (!streams()) {
       args[1] = list.scratch();
       return selectNorm(list, m.op, m.x, weight, m.eps, list.scratch());
@@ -118,7 +144,7 @@ private:
   }
 
   template <typename Config>
-  Config matmulConfig() const {
+  Config configOf() const {
     Config c{};
     c.n = m.n();
     c.k = m.k();
@@ -126,27 +152,31 @@ private:
     c.epilogue = m.swiglu ? cuda::Epilogue::SwiGlu : m.residual ? cuda::Epilogue::Residual : cuda::Epilogue::None;
     c.out = m.givesFloat() ? cuda::Out::F32 : cuda::Out::Bf16;
     c.bias = !m.bias.empty();
-    return c;
-  }
-
-  /// Of a kernel that can take the norm in.
-  template <typename Config>
-  Config normingConfig() const {
-    auto c = matmulConfig<Config>();
-    c.norm = streams() && !m.norm.empty();
-    c.normWeight = c.norm && !folds;
+    c.norm = normsItself();
     c.eps = c.norm ? float(m.eps) : c.eps;
     return c;
   }
 
+  /// Of a kernel that can also multiply by the norm's weight.
+  template <typename Config>
+  Config weightingConfig() const {
+    auto c = configOf<Config>();
+    c.normWeight = c.norm && !folds;
+    return c;
+  }
+
   Launch matvec(llvm::ArrayRef<CudaArg> args) {
-    auto c = normingConfig<cuda::MatvecConfig>();
+    auto c = weightingConfig<cuda::MatvecConfig>();
     return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matvec.cuh", "matvec", "MatvecConfig"},
                        tuned(c, list.sms()), args.take_front(7));
   }
 
   Launch tiled(llvm::MutableArrayRef<CudaArg> args) {
-    auto c = tuned(matmulConfig<cuda::MatmulConfig>(), list.sms());
+    auto c = configOf<cuda::MatmulConfig>();
+    c.squares = leavesSquares();
+    if (c.squares)
+      args[3] = list.scratch();
+    c = tuned(c, list.sms());
     if (c.adaptive) // to the rows of a step: one kernel for all such buckets
       c.tokens = list.stepRows();
     args[7] = list.kernels.tensorMap(args[1], activationMap(c, list.mostRows()));
@@ -156,7 +186,7 @@ private:
   }
 
   Launch portable(llvm::ArrayRef<CudaArg> args) {
-    auto c = normingConfig<cuda::MatmulMmaConfig>();
+    auto c = weightingConfig<cuda::MatmulMmaConfig>();
     c.sharedLimit = list.options.arch->maxSharedBytes;
     c.sms = list.sms();
     return list.launch(m.op, m.op.mnemonic(),

@@ -7,9 +7,11 @@
 // tiles are split, their columns shared by the CTAs of a cluster (matmul_split.cuh); of many, a CTA takes one after the
 // other.
 //
-// Arguments: 2 y, 4 bias, 5 up's bias, 6 residual, 7 tensor map of x, 8 tensor map of the weight.
+// Arguments: 2 y, 3 squares of x, or of y, 4 bias, 5 up's bias, 6 residual, 7 tensor map of x, 8 tensor map of the
+// weight.
 #pragma once
 #include "templates/cuda/matmul_load.cuh"
+#include "templates/cuda/matmul_norm.cuh"
 #include "templates/cuda/matmul_split.cuh"
 #include "templates/cuda/ptx/barrier.cuh"
 #include "templates/cuda/ptx/cluster.cuh"
@@ -21,8 +23,8 @@
 namespace sinter::cuda {
 
 /// Adds up `count` blocks from the ring, for the 64 rows of half `half`.
-template <MatmulConfig C, int Tokens>
-__device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const MatmulRing<C> &ring,
+template <MatmulConfig C, int Bands, int Tokens>
+__device__ __forceinline__ void matmulSum(float (&d)[Bands][Tokens / 8][4], const MatmulRing<C> &ring,
                                           RingPlace<C.stages> &place, int count, int half) {
   auto release = [&](u32 slot) {
     if (threadIdx.x % 32 == 0)
@@ -31,22 +33,28 @@ __device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const Matmu
   auto placeOf = [](u32 address) { return address >> 4 & 0x3fff; }; // the mask says how large an address can be
   // Zeros, so that no earlier tile's sums stay alive for the compiler.
 #pragma unroll
-  for (int i = 0; i < Tokens / 8; ++i)
+  for (int b = 0; b < Bands; ++b)
 #pragma unroll
-    for (int e = 0; e < 4; ++e)
-      d[i][e] = 0;
+    for (int i = 0; i < Tokens / 8; ++i)
+#pragma unroll
+      for (int e = 0; e < 4; ++e)
+        d[b][i][e] = 0;
   u32 before = 0;
 #pragma unroll 1
   for (int block = 0; block < count; ++block) {
     barrierWait(ring.weights(place.slot), place.parity);
     barrierWait(ring.activations(place.slot), place.parity);
-    u64 weights = wgmmaOperand(placeOf(ring.slot(place.slot) + half * 64 * atomColumns * 2));
-    u64 activations = wgmmaOperand(placeOf(ring.slot(place.slot) + C.weightBytes()));
-    pinRegisters(d);
+    u64 weights = wgmmaOperand(placeOf(ring.slot(place.slot) + half * Bands * C.weightBytes(1) / 2));
+    u64 activations = wgmmaOperand(placeOf(ring.slot(place.slot) + C.weightBytes(Bands)));
+#pragma unroll
+    for (int b = 0; b < Bands; ++b)
+      pinRegisters(d[b]);
     wgmmaFence();
 #pragma unroll
     for (int i = 0; i < atomColumns / 16; ++i)
-      wgmma<Tokens>(d, weights + 2 * i, activations + 2 * i);
+#pragma unroll
+      for (int b = 0; b < Bands; ++b)
+        wgmma<Tokens>(d[b], weights + 2 * i + b * (C.weightBytes(1) / 2 / 16), activations + 2 * i);
     wgmmaCommit();
     if (block > 0) {
       wgmmaWait<1>();
@@ -56,57 +64,78 @@ __device__ __forceinline__ void matmulSum(float (&d)[Tokens / 8][4], const Matmu
     place.advance();
   }
   wgmmaWait<0>();
-  pinRegisters(d);
+#pragma unroll
+  for (int b = 0; b < Bands; ++b)
+    pinRegisters(d[b]);
   release(before);
 }
 
-/// A tile of `Tokens` rows of x, from the ring to y.
-template <MatmulConfig C, int Tokens>
+/// A tile of `Bands` bands and `Tokens` rows of x, from the ring to y.
+template <MatmulConfig C, int Bands, int Tokens>
 __device__ __forceinline__ void matmulTile(const MatmulRing<C> &ring, RingPlace<C.stages> &place,
-                                           const MatmulOutput<C> &output, int token, int half) {
-  output.template startTile<Tokens>(token);
-  float d[Tokens / 8][4];
-  matmulSum<C, Tokens>(d, ring, place, C.blocks(), half);
-  output.finishTile(d, token);
+                                           MatmulOutput<C> &output, MatmulFactors<C> &factors, const MatmulTile &tile,
+                                           int half) {
+  int row = tile.row + half * Bands * 64;
+  output.moveTo(row);
+  output.template startTile<Tokens>(tile.token);
+  float d[Bands][Tokens / 8][4];
+  matmulSum<C, Bands, Tokens>(d, ring, place, C.blocks(), half);
+  if constexpr (C.norm) {
+    factors.await();
+#pragma unroll
+    for (int b = 0; b < Bands; ++b)
+      factors.apply(d[b], 0);
+    factors.done();
+  }
+  output.finishTile(d[0], tile.token);
+  if constexpr (Bands > 1) {
+    output.moveTo(row + 64);
+    output.template startTile<Tokens>(tile.token);
+    output.finishTile(d[1], tile.token);
+  }
 }
 
-/// The multiplying half, where a CTA has whole tiles: two warpgroups, each with 64 rows of every tile.
+/// The multiplying half, where a CTA has whole tiles: two warpgroups, each with half of the rows of every tile.
 template <MatmulConfig C>
-__device__ __forceinline__ void matmulWhole(u32 base, MatmulOutput<C> &output, MatmulCta cta, int half) {
+__device__ __forceinline__ void matmulWhole(u32 base, MatmulOutput<C> &output, MatmulFactors<C> &factors, MatmulCta cta,
+                                            int half) {
   MatmulCut cut = cutOf<C>(output.tokens);
   MatmulRing<C> ring(base);
   RingPlace<C.stages> place;
 #pragma unroll 1
   for (int index = cta.worker; index < cut.count; index += C.workers()) {
     MatmulTile tile = tileOf<C>(cut, index);
-    output.moveTo(tile.row * C.tileWeights + half * 64);
     if constexpr (!C.adaptive)
-      matmulTile<C, C.tileTokens>(ring, place, output, tile.token, half);
+      matmulTile<C, C.bands, C.tileTokens>(ring, place, output, factors, tile, half);
+    else if (tile.bands == 2)
+      matmulTile<C, 2, C.wideTokens>(ring, place, output, factors, tile, half);
     else if (tile.size == 256)
-      matmulTile<C, 256>(ring, place, output, tile.token, half);
+      matmulTile<C, 1, 256>(ring, place, output, factors, tile, half);
+    else if (tile.size == 192)
+      matmulTile<C, 1, 192>(ring, place, output, factors, tile, half);
     else if (tile.size == 128)
-      matmulTile<C, 128>(ring, place, output, tile.token, half);
+      matmulTile<C, 1, 128>(ring, place, output, factors, tile, half);
     else
-      matmulTile<C, 64>(ring, place, output, tile.token, half);
+      matmulTile<C, 1, 64>(ring, place, output, factors, tile, half);
   }
 }
 
 /// The same where a cluster has one tile.
 template <MatmulConfig C>
-__device__ __forceinline__ void matmulShared(u32 base, MatmulOutput<C> &output, MatmulCta cta, int half) {
+__device__ __forceinline__ void matmulShared(u32 base, MatmulOutput<C> &output, MatmulFactors<C> &factors,
+                                             MatmulCta cta, int half) {
   MatmulTile tile = tileOf<C>(cutOf<C>(C.tokens), cta.worker);
-  int firstRow = tile.row * C.tileWeights, firstToken = tile.token;
   MatmulSplit<C> split{base, cta.rank};
-  split.start(output, firstRow, firstToken, half);
+  split.start(output, tile.row, tile.token, half);
   {
     MatmulRing<C> ring(base);
     RingPlace<C.stages> place;
-    float d[C.tileTokens / 8][4];
-    matmulSum<C, C.tileTokens>(d, ring, place, matmulSliceOf<C>(cta.rank).count, half);
+    float d[C.bands][C.tileTokens / 8][4];
+    matmulSum<C, C.bands, C.tileTokens>(d, ring, place, matmulSliceOf<C>(cta.rank).count, half);
     split.leave(d, half);
   }
   clusterBarrier();
-  split.finish(output, firstRow, firstToken, half);
+  split.finish(output, factors, tile.row, tile.token, half);
 }
 
 template <MatmulConfig C, int N>
@@ -115,6 +144,7 @@ __device__ __forceinline__ MatmulOutput<C> matmulOutput(const rt::CudaArgs<N> &a
   MatmulOutput<C> output;
   output.bias = args.template get<const float>(4);
   output.upBias = args.template get<const float>(5);
+  output.squares = C.squares ? args.template get<float>(3) : nullptr;
   output.residual = args.template get<const u16>(6);
   output.y = args.template get<void>(2);
   output.tokens = tokens;
@@ -130,11 +160,19 @@ __device__ __forceinline__ void matmulConsume(const rt::CudaStep &step, const rt
   waitForPrerequisites();
   int tokens = rowCount(step);
   MatmulOutput<C> output = matmulOutput<C>(args, base, tokens);
-  if constexpr (C.split > 1) {
-    matmulShared<C>(base, output, cta, half);
-  } else {
-    matmulWhole<C>(base, output, cta, half);
-  }
+  MatmulFactors<C> factors(base);
+  if constexpr (C.split > 1)
+    matmulShared<C>(base, output, factors, cta, half);
+  else
+    matmulWhole<C>(base, output, factors, cta, half);
+}
+
+/// What a thread does that finds the norm's factors.
+template <MatmulConfig C, int N>
+__device__ __forceinline__ void matmulFactors(const rt::CudaStep &step, const rt::CudaArgs<N> &args, u32 base,
+                                              MatmulCta cta, int thread) {
+  waitForPrerequisites();
+  MatmulFactors<C>(base).give(args.template get<const float>(3), rowCount(step), cta.worker, thread);
 }
 
 /// The whole kernel.
@@ -145,6 +183,8 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   u32 base = sharedAddress(shared);
   if (threadIdx.x == 0) {
     MatmulRing<C>(base).init();
+    if constexpr (C.norm)
+      MatmulFactors<C>(base).init();
     barrierInitFence();
   }
   __syncthreads();
@@ -153,13 +193,16 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   MatmulCta cta{int(blockIdx.x) / C.split, C.split > 1 ? clusterRank() : 0};
   if (threadIdx.x < C.consumers) {
     if constexpr (C.loaders() == 128)
-      acquireRegisters<232>();
+      acquireRegisters<C.norm ? 224 : 232>();
     matmulConsume<C>(step, args, base, cta);
   } else {
     if constexpr (C.loaders() == 128)
-      releaseRegisters<40>();
+      releaseRegisters<C.norm ? 56 : 40>();
     if (threadIdx.x == C.consumers)
       matmulLoad<C>(step, args.pointers[7], args.pointers[8], base, cta);
+    if constexpr (C.norm)
+      if (int thread = int(threadIdx.x) - C.consumers - 32; thread >= 0)
+        matmulFactors<C>(step, args, base, cta, thread);
     __syncwarp();
     if constexpr (C.split > 1) {
       clusterBarrier();

@@ -24,27 +24,33 @@ struct MatmulConfig {
   int tokens = 0; ///< rows at most
   Epilogue epilogue = Epilogue::None;
   Out out = Out::Bf16;
-  bool bias = false; ///< for SwiGlu: one of the gate's, one of the up projection's
-  int sms = 132;     ///< multiprocessors of the chip, all of which run a block at once
+  bool norm = false;    ///< of x, whose squares are given; the norm's weight is in w
+  bool squares = false; ///< leave the squares of y, which is bfloat16 and not of SwiGlu, for the matmul that norms it
+  bool bias = false;    ///< for SwiGlu: one of the gate's, one of the up projection's
+  float eps = 1e-6f;    ///< of the norm
+  int sms = 132;        ///< multiprocessors of the chip, all of which run a block at once
 
   // How it runs. tuned() fills what is 0.
-  int tileTokens = 0;          ///< rows of x of a tile: 32, 64, 96, 128, 192 or 256
+  int tileTokens = 0;          ///< rows of x of a tile: 32, 64, 96, 128, 160, 192 or 256, 176 where it is split
   int split = 0;               ///< CTAs, one cluster, that share the columns of a tile: 1 to 8
   int stages = 0;              ///< of the ring, each 64 columns of a tile
   int outstanding = 0;         ///< stages whose weights are on their way at once
-  bool adaptive = false;       ///< tiles of 256, 128 and 64 rows of x, as suits the step; tileTokens is 256
+  int bands = 1;               ///< 64 rows of the weight each, of a warpgroup in a tile: 1 or 2
+  bool adaptive = false;       ///< tiles of 256, 192, 128 or 64 rows of x, or of 160 in two bands, as suits the step
   bool triggerAtEntry = false; ///< let the next kernel start at once; else when the last copy is ordered
 
-  static constexpr int tileWeights = 128; ///< rows of the weight in a tile: 64 for each of two warpgroups
-  static constexpr int consumers = 256;   ///< threads that multiply
-  static constexpr int unitTokens = 32;   ///< rows of y that a warpgroup stages at once
-  static constexpr int pieceTokens = 16;  ///< rows of y that a warpgroup of a split tile finishes at once
+  static constexpr int consumers = 256;  ///< threads that multiply
+  static constexpr int unitTokens = 32;  ///< rows of y that a warpgroup stages at once
+  static constexpr int wideTokens = 160; ///< rows of x of a tile of two bands where tiles adapt
+  static constexpr int pieceTokens = 16; ///< rows of y that a warpgroup of a split tile finishes at once
 
   constexpr bool gated() const { return epilogue == Epilogue::SwiGlu; }
   constexpr int packedRows() const { return gated() ? ceilDiv(n, 8) * tileRows : ceilDiv(n, tileRows) * tileRows; }
   constexpr int blocks() const { return blocksOf(k); }
-  constexpr int rowTiles() const { return ceilDiv(packedRows(), tileWeights); }
-  constexpr int maxTiles() const { return rowTiles() * ceilDiv(tokens, tileTokens); }
+  /// Rows of the weight in a tile: 64 for each band of two warpgroups.
+  constexpr int tileWeights(int bandsOfTile) const { return 128 * bandsOfTile; }
+  constexpr int rowTiles(int bandsOfTile) const { return ceilDiv(packedRows(), tileWeights(bandsOfTile)); }
+  constexpr int maxTiles() const { return rowTiles(bands) * ceilDiv(tokens, tileTokens); }
   /// Clusters. Where a tile is split, one for each.
   constexpr int workers() const {
     int most = sms * blocksPerSm();
@@ -52,8 +58,11 @@ struct MatmulConfig {
   }
 
   constexpr int outRows() const { return gated() ? 32 : 64; } ///< columns of y of a warpgroup
-  constexpr int weightBytes() const { return tileWeights * atomColumns * 2; }
-  constexpr int stageBytes() const { return weightBytes() + tileTokens * atomColumns * 2; }
+  constexpr int weightBytes(int bandsOfTile) const { return tileWeights(bandsOfTile) * atomColumns * 2; }
+  constexpr int stageBytes() const {
+    int rows = tileWeights(bands) + tileTokens, wideRows = adaptive ? tileWeights(2) + wideTokens : 0;
+    return (rows > wideRows ? rows : wideRows) * atomColumns * 2;
+  }
   constexpr int ringBytes() const { return stages * stageBytes(); }
   /// Rows of x that one copy brings.
   constexpr int boxTokens() const { return adaptive ? 64 : tileTokens; }
@@ -65,26 +74,31 @@ struct MatmulConfig {
   constexpr int stagingAt() const { return ringBytes(); }
   constexpr int barriersAt() const { return stagingAt() + 2 * stagingBytes(); }
   /// The sums of a tile, which take the place of the ring when it is split.
-  constexpr int sumBytes() const { return tileWeights * tileTokens * 4; }
+  constexpr int sumBytes() const { return tileWeights(bands) * tileTokens * 4; }
   /// Pieces, of 64 rows of the weight and pieceTokens tokens, that a warpgroup of a split tile finishes.
-  constexpr int ownPieces() const { return ceilDiv(2 * tileTokens / pieceTokens, 2 * split); }
+  constexpr int ownPieces() const { return ceilDiv(2 * bands * tileTokens / pieceTokens, 2 * split); }
 
   constexpr bool valid() const {
     bool shape = n > 0 && n % 8 == 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0;
-    bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 96 || tileTokens == 128 || tileTokens == 192 ||
-                tileTokens == 256;
+    bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 96 || tileTokens == 128 || tileTokens == 160 ||
+                tileTokens == 192 || tileTokens == 256 || (tileTokens == 176 && split > 1);
+    bool band = bands == 1 || (bands == 2 && tileTokens <= 160 && !adaptive);
+    bool square = !squares || (out == Out::Bf16 && !gated() && !norm);
     bool sum =
         split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 && sumBytes() <= ringBytes());
-    return shape && tile && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
+    return shape && tile && band && square && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
            outstanding >= 1 && sharedBytes() <= sharedPerBlock;
   }
   /// Threads, of which one loads. Large tiles have a warpgroup of them, which hands its registers to the others.
-  constexpr int loaders() const { return tileTokens > 128 ? 128 : 32; }
+  constexpr bool large() const { return tileTokens * bands > 128; }
+  constexpr int loaders() const { return large() ? 128 : norm ? 64 : 32; }
+  constexpr int factorWarps() const { return large() ? 3 : 1; } ///< of loaders, that get a norm's factors
   constexpr int threads() const { return consumers + loaders(); }
-  constexpr int blocksPerSm() const { return sharedBytes() <= sharedFor(2) && tileTokens <= 128 ? 2 : 1; }
+  constexpr int blocksPerSm() const { return sharedBytes() <= sharedFor(2) && !large() ? 2 : 1; }
   constexpr int grid() const { return workers() * split; }
   constexpr int cluster() const { return split; }
-  constexpr int sharedBytes() const { return barriersAt() + 3 * stages * 8; }
+  constexpr int factorsAt() const { return ceilDiv(barriersAt() + 3 * stages * 8, 16) * 16; }
+  constexpr int sharedBytes() const { return factorsAt() + (norm ? tileTokens * 4 + 16 : 0); }
   constexpr long long workspaceBytes() const { return 0; }
   constexpr int counters() const { return 0; }
   template <typename V>
@@ -94,12 +108,16 @@ struct MatmulConfig {
     v("tokens", tokens);
     v("epilogue", epilogue);
     v("out", out);
+    v("norm", norm);
+    v("squares", squares);
     v("bias", bias);
+    v("eps", eps);
     v("sms", sms);
     v("tileTokens", tileTokens);
     v("split", split);
     v("stages", stages);
     v("outstanding", outstanding);
+    v("bands", bands);
     v("adaptive", adaptive);
     v("triggerAtEntry", triggerAtEntry);
   }
@@ -111,7 +129,7 @@ constexpr MatmulTensorMap weightMap(const MatmulConfig &c) {
   return {4,
           {atomColumns, tileRows, blocks, tiles},
           {atomColumns * 2, blockBytes, blockBytes * blocks},
-          {atomColumns, tileRows, 1, MatmulConfig::tileWeights / tileRows},
+          {atomColumns, tileRows, 1, 128 / tileRows},
           false};
 }
 
@@ -143,7 +161,7 @@ constexpr void chooseTile(MatmulConfig &c, int sms) {
     return;
   }
   bool between = c.tokens <= 192 || (c.tokens > 256 && c.tokens <= 384);
-  int rows = ceilDiv(c.packedRows(), MatmulConfig::tileWeights), half = sms / 2;
+  int rows = c.rowTiles(1), half = sms / 2;
   int size = (c.tokens <= 256 ? 128 : 256) * (between ? 3 : 4) / 4, tiles = rows * ceilDiv(c.tokens, size);
   if (c.tokens > 512 || tiles > sms) {
     c.adaptive = !between;
@@ -153,7 +171,10 @@ constexpr void chooseTile(MatmulConfig &c, int sms) {
   } else if (c.tokens <= 256) {
     c.tileTokens = c.blocks() >= 100 ? 2 * size : size;
   } else {
-    c.tileTokens = rows * ceilDiv(c.tokens, 192) <= half ? 192 : 256;
+    // The smallest of which two CTAs can share each; 176 is three for 512, but has to be shared.
+    for (int smallest : {256, 192, 176, 128})
+      if (rows * ceilDiv(c.tokens, smallest) <= half && (smallest != 176 || c.blocks() >= 8))
+        c.tileTokens = smallest;
   }
 }
 
@@ -172,6 +193,8 @@ constexpr MatmulConfig tuned(MatmulConfig c, int sms = 132) {
       --c.stages;
   if (!c.outstanding)
     c.outstanding = c.stages;
+  // SMs that few tiles leave idle start to fetch the next weights.
+  c.triggerAtEntry = c.triggerAtEntry || c.tokens <= 64;
   return c;
 }
 

@@ -8,6 +8,7 @@
 #include "templates/cuda/ptx/copy.cuh"
 #include "templates/cuda/ptx/matrix.cuh"
 #include "templates/cuda/ptx/memory.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 
@@ -16,6 +17,7 @@ template <MatmulConfig C>
 struct MatmulOutput {
   const float *bias, *upBias;
   const u16 *residual;
+  float *squares; ///< [tokens][64 columns of y]: added up over those columns
   void *y;
   int tokens;      ///< rows of y
   u32 staging;     ///< this warpgroup's part of shared memory
@@ -74,9 +76,29 @@ struct MatmulOutput {
 
   template <int Tokens>
   __device__ __forceinline__ void copyOut(int firstToken, u32 at) const {
+    if constexpr (C.squares)
+      return copyOutSquared<Tokens>(firstToken, at);
     forPieces<Tokens>(firstToken, at, [&](u32 address, long long offset) {
       storeGlobal(static_cast<u16 *>(y) + offset, loadShared(address));
     });
+  }
+
+  /// The same; eight neighbouring threads have the 64 columns of a token.
+  template <int Tokens>
+  __device__ __forceinline__ void copyOutSquared(int firstToken, u32 at) const {
+#pragma unroll
+    for (int first = 0; first < Tokens * pieces; first += 128) {
+      int index = first + thread(), token = index / pieces, piece = index % pieces;
+      bool mine = firstToken + token < tokens && column + piece * 8 < C.n;
+      U32x4 v{};
+      if (mine) {
+        v = loadShared(at + stagedAt(token, piece));
+        storeGlobal(static_cast<u16 *>(y) + (long long)(firstToken + token) * C.n + column + piece * 8, v);
+      }
+      float sum = sumOverLanes<8>(squaresOf(v));
+      if (mine && piece == 0)
+        squares[(long long)(firstToken + token) * ceilDiv(C.n, 64) + column / 64] = sum;
+    }
   }
 
   __device__ __forceinline__ float swiGlu(float gate, float up) const {

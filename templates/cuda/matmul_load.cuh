@@ -77,20 +77,26 @@ struct MatmulLoader {
         ++inFlight;
       }
     }
-    barrierArriveExpect(ring.weights(slot), C.weightBytes());
-    tensorCopy4(ring.slot(slot), weights, 0, 0, at.slice.first + at.block, at.tile.row * (C.tileWeights / tileRows),
-                ring.weights(slot), policy);
+    int bands = C.adaptive ? at.tile.bands : C.bands;
+    barrierArriveExpect(ring.weights(slot), C.weightBytes(bands));
+#pragma unroll
+    for (int band = 0; band < (C.adaptive ? 2 : C.bands); ++band)
+      if (band < bands)
+        tensorCopy4(ring.slot(slot) + band * C.weightBytes(1), weights, 0, 0, at.slice.first + at.block,
+                    (at.tile.row + band * C.tileWeights(1)) / tileRows, ring.weights(slot), policy);
   }
 
   __device__ __forceinline__ void loadActivations(u32 slot, const MatmulBlocks<C> &at) const {
-    u32 target = ring.slot(slot) + C.weightBytes();
+    u32 target = ring.slot(slot) + C.weightBytes(C.adaptive ? at.tile.bands : C.bands);
     int size = C.adaptive ? at.tile.size : C.tileTokens, column = (at.slice.first + at.block) * atomColumns;
-    barrierArriveExpect(ring.activations(slot), size * atomColumns * 2);
+    constexpr int box = C.boxTokens();
+    barrierArriveExpect(ring.activations(slot), (size + box - 1) / box * box * atomColumns * 2);
 #pragma unroll
-    for (int i = 0; i < C.tileTokens; i += C.boxTokens()) {
+    for (int i = 0; i < C.tileTokens; i += box) {
       if (i >= size)
         break;
-      tensorCopy2(target + i * atomColumns * 2, activations, column, at.tile.token + i, ring.activations(slot));
+      int row = i + box <= size ? i : size - box; // the last box brings some rows again where they are no multiple
+      tensorCopy2(target + row * atomColumns * 2, activations, column, at.tile.token + row, ring.activations(slot));
     }
   }
 

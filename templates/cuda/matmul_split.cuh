@@ -5,6 +5,7 @@
 #pragma once
 #include "templates/cuda/math.cuh"
 #include "templates/cuda/matmul_epilogue.cuh"
+#include "templates/cuda/matmul_norm.cuh"
 #include "templates/cuda/matmul_schedule.cuh"
 #include "templates/cuda/ptx/barrier.cuh"
 #include "templates/cuda/ptx/cluster.cuh"
@@ -15,21 +16,21 @@ namespace sinter::cuda {
 
 template <MatmulConfig C>
 struct MatmulSplit {
-  u32 sums; ///< address of [half of the rows][group of 8 tokens][thread][4] floats
+  u32 sums; ///< address of [64 rows of the weight][group of 8 tokens][thread][4] floats
   u32 rank;
 
-  static constexpr int groups = C.tileTokens / 8, pieces = 2 * C.tileTokens / C.pieceTokens;
+  static constexpr int groups = C.tileTokens / 8, bands = 2 * C.bands, pieces = bands * C.tileTokens / C.pieceTokens;
 
-  __device__ __forceinline__ u32 addressOf(int half, int group) const {
-    return sums + u32(((half * groups + group) * 128 + MatmulOutput<C>::thread()) * 16);
+  __device__ __forceinline__ u32 addressOf(int band, int group) const {
+    return sums + u32(((band * groups + group) * 128 + MatmulOutput<C>::thread()) * 16);
   }
   /// The pieces of this warpgroup are this one and every (2 split)th after it; -1: no more.
   __device__ __forceinline__ int pieceOf(int half, int i) const {
     int piece = int(rank) * 2 + half + i * 2 * C.split;
     return piece < pieces ? piece : -1;
   }
-  __device__ __forceinline__ static int tokenOf(int piece) { return piece / 2 * C.pieceTokens; }
-  __device__ __forceinline__ static int rowOf(int piece) { return piece % 2 * 64; }
+  __device__ __forceinline__ static int tokenOf(int piece) { return piece / bands * C.pieceTokens; }
+  __device__ __forceinline__ static int rowOf(int piece) { return piece % bands * 64; }
   __device__ __forceinline__ static u32 stagedAt(const MatmulOutput<C> &output, int i) {
     return output.staging + u32(i * C.pieceTokens * C.outRows() * 2);
   }
@@ -47,11 +48,13 @@ struct MatmulSplit {
   }
 
   /// Leaves this warpgroup's sums for the cluster. Both of this CTA must be done with the ring.
-  __device__ __forceinline__ void leave(const float (&d)[groups][4], int half) const {
+  __device__ __forceinline__ void leave(const float (&d)[C.bands][groups][4], int half) const {
     namedBarrier(3, C.consumers);
 #pragma unroll
-    for (int i = 0; i < groups; ++i)
-      storeShared(addressOf(half, i), toWords(d[i][0], d[i][1], d[i][2], d[i][3]));
+    for (int b = 0; b < C.bands; ++b)
+#pragma unroll
+      for (int i = 0; i < groups; ++i)
+        storeShared(addressOf(half * C.bands + b, i), toWords(d[b][i][0], d[b][i][1], d[b][i][2], d[b][i][3]));
   }
 
   /// A piece's sums over the cluster.
@@ -61,7 +64,7 @@ struct MatmulSplit {
     for (int from = 0; from < C.split; ++from)
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        parts[from][i] = loadPeer(peerAddress(addressOf(piece % 2, piece / 2 * 2 + i), u32(from)));
+        parts[from][i] = loadPeer(peerAddress(addressOf(piece % bands, piece / bands * 2 + i), u32(from)));
 #pragma unroll
     for (int i = 0; i < 2; ++i)
 #pragma unroll
@@ -79,12 +82,20 @@ struct MatmulSplit {
   }
 
   /// After all of the cluster have left their sums, and up to where they may exit.
-  __device__ __forceinline__ void finish(MatmulOutput<C> &output, int firstRow, int firstToken, int half) const {
+  __device__ __forceinline__ void finish(MatmulOutput<C> &output, MatmulFactors<C> &factors, int firstRow,
+                                         int firstToken, int half) const {
     float d[C.ownPieces()][2][4];
 #pragma unroll
     for (int i = 0; i < C.ownPieces(); ++i)
       if (int piece = pieceOf(half, i); piece >= 0)
         addUp(d[i], piece);
+    if constexpr (C.norm) {
+      factors.await();
+#pragma unroll
+      for (int i = 0; i < C.ownPieces(); ++i)
+        if (int piece = pieceOf(half, i); piece >= 0)
+          factors.apply(d[i], tokenOf(piece));
+    }
     if constexpr (C.out == Out::Bf16)
       asyncCopyWait();
     output.sync();

@@ -111,17 +111,40 @@ TEST(CudaSelect, BodiesEndWithTheLastAttention) {
   Names few = {"linear", "swiglu_linear", "linear"}, many = {"linear", "rms_norm", "swiglu_linear", "linear"};
   EXPECT_EQ(names(plan, listOf(plan.decode, 1)), body({"linear", "attention_decode"}, few));
   EXPECT_EQ(names(plan, listOf(plan.decode, 16)), body({"linear", "attention_decode"}, few));
-  EXPECT_EQ(names(plan, listOf(plan.decode, 32)), body({"rms_norm", "linear", "attention_decode"}, many));
+  Names normedFirst = body({"linear", "attention_decode"}, few); // embed leaves no squares to norm by
+  normedFirst.insert(normedFirst.begin() + 1, "rms_norm");
+  EXPECT_EQ(names(plan, listOf(plan.decode, 32)), normedFirst);
   EXPECT_EQ(names(plan, listOf(plan.mixed, 16)),
             body({"linear", "rope_append", "attention_decode", "attention_prefill"}, few));
   EXPECT_EQ(names(plan, listOf(plan.mixed, 1024)),
             body({"rms_norm", "linear", "rope_append", "attention_decode", "attention_prefill"}, many));
 }
 
+/// What a matmul of some more rows norms by, its input's matmul has left, just before.
+TEST(CudaSelect, SquaresGoFromMatmulToMatmul) {
+  CudaLaunchPlan plan = Selected({64, 1024, 64}).plan();
+  for (const CudaKernelList *list : {&listOf(plan.decode, 32), &listOf(plan.mixed, 64), &listOf(plan.heads, 64)}) {
+    int normed = 0;
+    for (size_t i = 1; i < list->launches.size(); ++i) {
+      auto has = [&](size_t at, llvm::StringRef field) {
+        return llvm::StringRef(plan.kernels[list->launches[at].kernel].fields).contains(field);
+      };
+      if (!has(i, ".norm = true") || !has(i, ".squares = "))
+        continue;
+      ASSERT_TRUE(has(i - 1, ".squares = true"));
+      EXPECT_EQ(list->launches[i].args[3].kind, CudaArgKind::Value);
+      EXPECT_EQ(list->launches[i].args[3].offset, list->launches[i - 1].args[3].offset);
+      ++normed;
+    }
+    EXPECT_EQ(normed, list == &listOf(plan.heads, 64) ? 1 : 4);
+  }
+}
+
 TEST(CudaSelect, HeadsGatherRowsUnlessAllAreWanted) {
   CudaLaunchPlan plan = Selected({64, 1024, 64}).plan();
   Names few = {"linear", "swiglu_linear", "linear", "linear", "sample"};
-  Names many = {"linear", "rms_norm", "swiglu_linear", "linear", "rms_norm", "linear", "sample"};
+  // Of many rows: a norm cannot be folded into a table that is also the embedding.
+  Names many = {"linear", "swiglu_linear", "linear", "rms_norm", "linear", "sample"};
   auto gathered = [](Names head) {
     head.insert(head.begin(), 2, "last_tokens"); // attention's result, and what is added to it
     return head;

@@ -22,12 +22,15 @@ class Config:
     tokens: int
     epilogue: str = "None"
     out: str = "Bf16"
+    norm: bool = False
+    squares: bool = False
     bias: bool = False
     sms: int = 132
     tileTokens: int = 0
     split: int = 0
     stages: int = 0
     outstanding: int = 0
+    bands: int = 1
     adaptive: bool = False
     triggerAtEntry: bool = False
 
@@ -70,5 +73,5 @@ class Matmul(Kernel):
         return self.gpu.tensor_map(pointer, m.dims[:m.rank], m.strides[:m.rank - 1], m.box[:m.rank], m.swizzle128)
 
 
-def args_of(weight=0, x=0, y=0, bias=0, up_bias=0, residual=0, x_map=0, weight_map=0):
-    return [weight, x, y, 0, bias, up_bias, residual, x_map, weight_map]
+def args_of(weight=0, x=0, y=0, squares=0, bias=0, up_bias=0, residual=0, x_map=0, weight_map=0):
+    return [weight, x, y, squares, bias, up_bias, residual, x_map, weight_map]

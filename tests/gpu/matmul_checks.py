@@ -38,7 +38,7 @@ class Inputs:
         c, x = self.config, self.x[:self.rows].float()
         normed = getattr(c, "norm", False)
         factor = (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt() if normed else 1
-        if normed and c.normWeight:
+        if normed and getattr(c, "normWeight", False):
             x = (x * self.norm).bfloat16().float()
         biases = (self.bias, self.up_bias) if c.bias else (0, 0)
         sums = [x @ w.float().t() * factor + b for w, b in zip(self.weights, biases)]

@@ -37,6 +37,23 @@ def cases():
             if tile <= 128 * split:
                 yield replace(config, epilogue="Residual", n=1288, tokens=300, split=split, triggerAtEntry=True), 280
                 yield replace(config, tokens=100, bias=True, split=split), 100
+    for epilogue in ("None", "Residual", "SwiGlu"):  # two bands; 176 rows; norms, whose factors pass from tile to tile
+        config = Config(n=1288, k=1032, tokens=330, epilogue=epilogue, bias=True)
+        for kind in (dict(tileTokens=160, split=1, bands=2), dict(tileTokens=128, split=1, bands=2),
+                     dict(tileTokens=128, split=4, bands=2), dict(tileTokens=176, split=2), dict(tokens=2100),
+                     dict(tokens=32), dict(tokens=64), dict(tokens=128), dict(tokens=256)):
+            rows = kind.get("tokens", 330) - 7
+            yield replace(config, **kind), rows
+            yield replace(config, **kind, norm=True), rows
+            if epilogue != "SwiGlu":
+                yield replace(config, **kind, squares=True), rows
+        yield replace(config, k=64, n=17408, tokens=2100, norm=True), 2090
+    for tokens in (64, 256, 512, 2048):
+        yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual", squares=True), tokens
+        yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu", norm=True), tokens
+    yield Config(n=2560, k=9728, tokens=2100, epilogue="Residual", squares=True), 1000
+    yield Config(n=6144, k=2560, tokens=2100, norm=True), 1000
+    yield Config(n=2560, k=256, tokens=512, epilogue="Residual", squares=True), 512
     for tokens in (1, 129, 300, 520, 2049):  # all sizes of tiles
         yield Config(n=2560, k=576, tokens=2100, epilogue="Residual", bias=True), tokens
         yield Config(n=17408, k=64, tokens=2100, bias=True), tokens
@@ -49,17 +66,38 @@ def cases():
     yield Config(n=32000, k=576, tokens=64, out="F32"), 50
 
 
+def squares_of(torch, rows):
+    """The squares of each row, added up for every 64 columns."""
+    padded = torch.nn.functional.pad(rows.float().square(), (0, -rows.shape[1] % 64))
+    return padded.view(rows.shape[0], -1, 64).sum(-1)
+
+
 class Bed(matmul_checks.Bed):
     def __init__(self, gpu, kernel, inputs):
         super().__init__(gpu, kernel, inputs)
+        c, torch = inputs.config, inputs.torch
+        self.squares = torch.full((c.tokens, -(-(c.n if c.squares else c.k) // 64)), float("nan"), device="cuda")
+        if c.norm:
+            self.squares[:inputs.rows] = squares_of(torch, inputs.x[:inputs.rows])
         self.maps = [kernel.tensor_map(0, inputs.x.data_ptr()), kernel.tensor_map(1, inputs.weight.data_ptr())]
 
     def launch(self, residual, overlap):
         i, bias = self.inputs, self.inputs.config.bias
-        args = args_of(x=i.x.data_ptr(), y=self.y.data_ptr(), bias=i.bias.data_ptr() if bias else 0,
+        args = args_of(squares=self.squares.data_ptr(), x=i.x.data_ptr(), y=self.y.data_ptr(), bias=i.bias.data_ptr() if bias else 0,
                        up_bias=i.up_bias.data_ptr() if bias else 0, residual=residual.data_ptr(), x_map=self.maps[0],
                        weight_map=self.maps[1])
         self.kernel.launch(args, overlap, CudaStep(counts=i.counts.data_ptr()))
+
+    def check(self):
+        """What is wrong, or None."""
+        problem, c, rows = matmul_checks.check(self), self.inputs.config, self.inputs.rows
+        if problem or not c.squares:
+            return problem
+        wanted = squares_of(self.torch, self.y[:rows * c.n].view(rows, c.n))
+        if not self.torch.allclose(self.squares[:rows], wanted, rtol=1e-4, atol=1e-6):
+            off = (self.squares[:rows] - wanted).abs() > 1e-4 * wanted + 1e-6
+            return f"squares are off, the first at {off.nonzero()[:1].tolist()}"
+        return None if bool(self.squares[rows:].isnan().all()) else "squares behind the step's rows"
 
     def close(self):
         for address in self.maps:
@@ -81,7 +119,7 @@ def main():
         gpu, _ = suite.start(torch)
         for config, rows in todo:
             bed = Bed(gpu, Matmul(gpu, suite.compiled[config]), matmul_checks.Inputs(torch, config, rows))
-            suite.report(f"{rows} of {config}", matmul_checks.check(bed))
+            suite.report(f"{rows} of {config}", bed.check())
             bed.close()
     return suite.finish()
 

@@ -104,6 +104,13 @@ __device__ __forceinline__ U32x4 loadShared(u32 address) {
   return v;
 }
 
+/// 8 such bytes.
+__device__ __forceinline__ U32x2 loadSharedX2(u32 address) {
+  U32x2 v;
+  asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(address) : "memory");
+  return v;
+}
+
 __device__ __forceinline__ void storeShared(u32 address, U32x4 v) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                : "memory");
