@@ -11,7 +11,6 @@ keys and values repeated beforehand, and steps beside the read bandwidth alone, 
 benchmarks/results/gpu-attention-DATE.json.
 """
 import argparse
-import dataclasses
 import datetime
 import json
 import os
@@ -36,10 +35,7 @@ POOL = 2 << 30  # bytes of keys and values that launches rotate over
 
 def decode_source():
     """As codegen has it for 256 sequences at most, where keys and values are in the cache already."""
-    config = decode.Config(HEADS, KV_HEADS, DIM, fused=False, norm=False, maxSequences=256, bulk=True, split=0)
-    fields = harness.initializer("AttentionDecodeConfig", **dataclasses.asdict(config))
-    config = f"tuned({fields}, {decode.SHARED_PER_SM['sm_90a']})"
-    return emit("attention_decode.cuh", config, "attentionDecode", 8, cluster=True)
+    return decode.Config(HEADS, KV_HEADS, DIM, fused=False, norm=False, maxSequences=256, bulk=True).source("sm_90a")
 
 
 def compile_all():
@@ -99,13 +95,13 @@ class Bench:
                              queryStart=np.arange(sequences + 1, dtype=np.int32), contextLengths=positions + 1,
                              blockTable=table)
         q = self.gpu.upload(self.noise[:sequences * HEADS * DIM])
-        out, workspace = self.gpu.alloc(sequences * HEADS * DIM * 2), self.gpu.alloc(max(kernel.workspace, 16))
-        counters = self.gpu.upload(np.zeros(max(kernel.counters, 4), np.uint32))
+        out = self.gpu.alloc(sequences * HEADS * DIM * 2)
+        counters = self.gpu.upload(np.zeros(kernel.counters, np.uint32))
         launches = max(4, min(64, POOL // size))
 
         def work():
             for i in range(launches):
-                kernel.launch([q, 0, 0, 0, self.rotate(i, size), out, workspace, counters], i > 0, step)
+                kernel.launch([q, 0, 0, 0, self.rotate(i, size), out, counters], i > 0, step)
         return self.micros(work, launches), size
 
 

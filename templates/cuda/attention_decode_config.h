@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What paged decode attention is specialised for, and where things lie in its shared memory and workspace. Plain C++20.
+// What paged decode attention is specialised for, and where things lie in its shared memory. Plain C++20.
 #pragma once
 #include "templates/cuda/chip.h"
 #include "templates/cuda/layout.h"
@@ -26,7 +26,7 @@ struct AttentionDecodeConfig {
   int slots = 0;     ///< of a warp's ring, the keys and values of 16 tokens each
   int perSm = 0;     ///< blocks on a multiprocessor
   bool bulk = false; ///< sm_90 and on: one thread copies 2 KiB at a time; else every lane 16 bytes
-  int split = 0;     ///< CTAs, one cluster, that share a head of one sequence; 1: no clusters, even shares of all work
+  int early = 0;     ///< slots that are filled before the new token's rows are asked for
 
   static constexpr int warps = 4; ///< a warp has every fourth 16 tokens of a block of keys
   static constexpr int sliceTokens = kvBlockTokens / warps;
@@ -35,8 +35,6 @@ struct AttentionDecodeConfig {
   constexpr int columnGroups() const { return headDim / atomColumns; }
   constexpr int sliceBytes() const { return 2 * sliceTokens * headDim * 2; }
   constexpr int valuesAt() const { return sliceBytes() / 2; }
-  /// Rows of the group that have a warp each, when what warps and blocks found is merged.
-  constexpr int mergers() const { return group() < warps ? group() : warps; }
   constexpr int qkvColumns() const { return (heads + 2 * kvHeads) * headDim; }
 
   /// Heads of the group that warps bring together at once.
@@ -47,37 +45,32 @@ struct AttentionDecodeConfig {
   constexpr int partialsAt() const { return warps * slots * sliceBytes(); }
   constexpr int sumsAt() const { return partialsAt() + warps * sharedHeads() * rowStride() * 4; }
   constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * sharedHeads() * 2 * 4, 32) * 32; }
-  constexpr int startsAt() const { return unitsAt() + warps * unitRing * unitBytes; }
-  constexpr int lengthsAt() const { return startsAt() + (split > 1 ? 0 : (maxSequences + 1) * 4); }
-  constexpr int peersAt() const { return ceilDiv(lengthsAt() + (split > 1 ? 0 : maxSequences * 4), 16) * 16; }
-  constexpr int barriersAt() const { return peersAt() + (split > 1 ? split * ownHeads() * peerStride() * 4 : 0); }
-  /// A cluster's last barrier.
-  constexpr int gatheredAt() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
-  constexpr int ownHeads() const { return ceilDiv(group(), split); } ///< that a CTA of a cluster merges
-  constexpr int peerStride() const { return headDim + 4; }           ///< floats
+  constexpr int heldAt() const { return unitsAt() + warps * unitRing * unitBytes; }
+  constexpr int startsAt() const { return heldAt() + group() * heldBytes(); }
+  constexpr int heldBytes() const { return (headDim + 64) * 4; } ///< of a row: what a lane has of it, 32 times
+  constexpr int lengthsAt() const { return startsAt() + (maxSequences + 1) * 4; }
+  constexpr int barriersAt() const { return ceilDiv(lengthsAt() + maxSequences * 4, 8) * 8; }
 
-  static constexpr int unitBytes = 32, unitRing = 32; ///< of the list of work that each warp keeps
+  static constexpr int unitBytes = 32, unitRing = 16; ///< of the list of work that each warp keeps
 
-  // Workspace: a block has at most two heads that it shares with others; of each, sums of the group, then maxima and
-  // sums of weights.
-  constexpr int partials() const { return 2 * grid(); }
-  constexpr long long workspaceSumsAt() const { return 4ll * partials() * group() * headDim; }
+  /// What a block hands to another of a head that they share: sums of the group, then maxima and sums of weights.
+  constexpr int mailRowWords() const { return headDim + 4; }
+  constexpr int mailWords() const { return group() * mailRowWords(); }
 
   constexpr bool valid() const {
     bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;
     bool dim = headDim == 64 || headDim == 128;
-    bool run = slots >= 2 && slots <= unitRing / 2 && perSm >= 1 && sms > 0;
-    bool powerOfTwo = split > 1 && split <= 16 && (split & (split - 1)) == 0;
-    bool clusters = split == 1 || (bulk && powerOfTwo && ownHeads() <= warps);
-    return shape && dim && run && clusters && scale > 0 && maxSequences >= 1 && maxSequences <= 1024;
+    bool run = slots >= 2 && slots <= unitRing / 2 && early >= 1 && early <= slots && perSm >= 1 && sms > 0;
+    return shape && dim && run && scale > 0 && maxSequences >= 1 && maxSequences <= 1024;
   }
   constexpr int threads() const { return warps * 32; }
-  constexpr int blocksPerSm() const { return perSm; }
-  constexpr int grid() const { return split > 1 ? maxSequences * kvHeads * split : sms * perSm; }
-  constexpr int cluster() const { return split; }
-  constexpr int sharedBytes() const { return gatheredAt() + 8; }
-  constexpr long long workspaceBytes() const { return split > 1 ? 0 : workspaceSumsAt() + 8ll * partials() * group(); }
-  constexpr int counters() const { return split > 1 ? 0 : maxSequences * kvHeads * mergers(); }
+  /// As far as registers go. Three leave room for the kernels before and after.
+  constexpr int blocksPerSm() const { return bulk && group() <= 8 ? 3 : 2; }
+  constexpr int grid() const { return sms * perSm; }
+  constexpr int cluster() const { return 1; }
+  constexpr int sharedBytes() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
+  constexpr long long workspaceBytes() const { return 0; }
+  constexpr int counters() const { return grid() * mailWords(); }
 
   template <typename V>
   constexpr void visit(V &&v) const {
@@ -93,29 +86,20 @@ struct AttentionDecodeConfig {
     v("slots", slots);
     v("perSm", perSm);
     v("bulk", bulk);
-    v("split", split);
+    v("early", early);
   }
 };
 
 /// Fills in how a configuration runs where a multiprocessor has `smShared` bytes of shared memory (sm_90 and sm_100:
 /// 233472, sm_80: 167936, sm_86, sm_89 and sm_120: 102400): two blocks, or one where two would have too short rings.
-///
-/// CTAs of a cluster merge sooner than CTAs that meet in the workspace; so steps of few sequences have a cluster for
-/// every head, where those are enough to read memory at speed and run at once. More than 8 CTAs (`maxCluster`) have to
-/// be allowed: CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED.
-constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int smShared, int maxCluster = 8) {
-  if (!c.split) {
-    int pairs = c.maxSequences * c.kvHeads;
-    bool sixteen = maxCluster >= 16 && pairs * 16 >= c.sms / 3 && pairs * 16 <= 2 * c.sms;
-    bool eight = pairs * 8 >= c.sms / 3 && pairs * 8 <= c.sms;
-    c.split = !c.bulk ? 1 : sixteen ? 16 : eight ? 8 : 1;
-  }
+constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int smShared) {
   int most = 49152 / (c.warps * c.sliceBytes() / 2);
   for (int perSm = c.perSm ? c.perSm : 2; perSm >= 1; --perSm)
     for (int slots = c.slots ? c.slots : most; slots >= 2; --slots) {
       AttentionDecodeConfig t = c;
       t.perSm = perSm;
       t.slots = slots;
+      t.early = c.early ? c.early : slots;
       if (t.sharedBytes() <= smShared / perSm - sharedReserved)
         return t;
     }

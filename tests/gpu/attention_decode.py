@@ -12,7 +12,6 @@ from harness import NAN, from_bf16, initializer, np, to_bf16
 BLOCK = 64
 SHARED_PER_SM = {"sm_80": 167936, "sm_86": 102400, "sm_89": 102400, "sm_90a": 233472, "sm_100a": 233472,
                  "sm_120": 102400}
-LARGE_CLUSTERS = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Config:
     slots: int = 0
     perSm: int = 0
     bulk: bool = False
-    split: int = 1
+    early: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "scale", self.headDim ** -0.5)
@@ -37,8 +36,7 @@ class Config:
     def source(self, arch):
         fields = asdict(self) | dict(norm=self.norm and self.fused)
         config = initializer("AttentionDecodeConfig", **fields)
-        return emit("attention_decode.cuh", f"tuned({config}, {SHARED_PER_SM[arch]})", "attentionDecode", 8,
-                    cluster=self.split > 1)
+        return emit("attention_decode.cuh", f"tuned({config}, {SHARED_PER_SM[arch]})", "attentionDecode", 7)
 
     def rope_source(self):
         """Of ropeAppend, for the same heads."""
@@ -47,11 +45,8 @@ class Config:
         return emit("rope_append.cuh", initializer("RopeAppendConfig", **fields), "ropeAppend", 6)
 
 
-def load(gpu, compiled, cluster=1):
-    kernel = Kernel(gpu, compiled.image, emitted=True)
-    if cluster > 8:
-        gpu.call("cuFuncSetAttribute", kernel.function, LARGE_CLUSTERS, 1)
-    return kernel
+def load(gpu, compiled):
+    return Kernel(gpu, compiled.image, emitted=True)
 
 
 def pack_block(rows):
@@ -149,4 +144,5 @@ class Inputs:
     def step(self, gpu):
         return gpu.step(self.table.shape[1], counts=np.array([self.tokens, len(self.lengths), 0], np.int32),
                         positions=self.positions, slots=self.slots, queryStart=self.query_start,
-                        contextLengths=np.array(self.lengths, np.int32), blockTable=self.table)
+                        contextLengths=np.resize(np.array(self.lengths, np.int32), self.config.maxSequences),
+                        blockTable=self.table)

@@ -26,16 +26,19 @@ def cases():
         yield Config(heads, kv, dim, fused=False, sms=2), RAGGED, (1,)
         yield Config(heads, kv, dim, bulk=True), RAGGED, ()
         yield Config(heads, kv, dim, bulk=True, fused=False, sms=2), RAGGED, (3, 5)
-        yield Config(heads, kv, dim, bulk=True, split=8), RAGGED, ()
-        yield Config(heads, kv, dim, bulk=True, split=4, fused=False), RAGGED, (0, 4, 9)
+        yield Config(heads, kv, dim, bulk=True, perSm=1), RAGGED[::-1], ()
     qwen = Config(32, 8, 128, maxSequences=1)
     for length in (1, 2, 64, 65, 1024, 5000):
         yield qwen, (length,), ()
-        yield replace(qwen, bulk=True, split=8), (length,), ()
-        yield replace(qwen, bulk=True, split=16), (length,), ()
-    yield replace(qwen, bulk=True, split=8, maxSequences=4), (700, 3, 2000), ()
-    yield Config(16, 1, 64, bulk=True, split=16), RAGGED, ()
-    yield replace(qwen, bulk=True, split=2, maxSequences=4), (700, 3, 2000, 64), ()
+        yield replace(qwen, bulk=True, perSm=1), (length,), ()
+    yield replace(qwen, bulk=True, maxSequences=8), (1043,) * 8, ()
+    yield replace(qwen, bulk=True, maxSequences=8, early=1), (1043,) * 8, ()
+    yield replace(qwen, bulk=True, maxSequences=8, early=2, perSm=1), (300, 5000, 1, 1, 1, 64, 129, 2), ()
+    yield replace(qwen, early=1), (1043,), ()
+    yield Config(16, 1, 64, bulk=True, early=1), RAGGED, ()
+    yield replace(qwen, bulk=True, maxSequences=8), (300, 5000, 1, 1, 1, 64, 129, 2), ()
+    yield replace(qwen, bulk=True, perSm=3, slots=2, maxSequences=32), tuple(1 + 61 * i % 700 for i in range(29)), ()
+    yield replace(qwen, bulk=True, maxSequences=1024), tuple(1 + 37 * i % 200 for i in range(700)), ()
     yield replace(qwen, maxSequences=256), (1024,), ()
     yield replace(qwen, maxSequences=256, bulk=True), tuple(1 + 7 * i % 190 for i in range(200)), ()
     yield replace(qwen, maxSequences=33), tuple(1 + 31 * i % 300 for i in range(33)), ()
@@ -61,14 +64,13 @@ def run_attention(gpu, kernel, inputs, launches, overlap):
     """(pool, out, counters) of the last of `launches` launches."""
     c = inputs.config
     out = np.full((inputs.tokens + 1, c.heads, c.headDim), NAN, np.uint16)
-    workspace = np.full(max(kernel.workspace // 4, 4), np.nan, np.float32)
     counters = np.zeros(max(kernel.counters, 1), np.uint32)
     rope_table = inputs.rope_table if c.fused else None
     norms = inputs.norms if c.fused and c.norm else [None, None]
     first = inputs.qkv if c.fused else to_bf16(inputs.q)
     step = inputs.step(gpu)
-    found = run(gpu, kernel, [first, rope_table, *norms, inputs.pool(not c.fused), out, workspace, counters],
-                [4, 5, 7], launches, overlap, step)
+    found = run(gpu, kernel, [first, rope_table, *norms, inputs.pool(not c.fused), out, counters],
+                [4, 5, 6], launches, overlap, step)
     gpu.free_step(step)
     return found
 
@@ -117,9 +119,6 @@ def timed_configs(sequences, bulk):
     ways = {"lanes": Config(32, 8, 128, maxSequences=sequences)}
     if bulk:
         ways["bulk"] = replace(ways["lanes"], bulk=True)
-    for split in (8, 16):
-        if bulk and sequences * split <= 32:
-            ways[f"cluster of {split}"] = replace(ways["bulk"], split=split)
     return ways
 
 
@@ -157,14 +156,14 @@ def time_shapes(gpu, compiled, arch, bulk, peak):
         rope_table, norm = gpu.upload(np.ones((length, 128), np.float32)), gpu.upload(np.ones(128, np.float32))
         out, line = gpu.alloc(sequences * 32 * 128 * 2), f"{sequences:4} x {length:5}"
         for name, config in timed_configs(sequences, bulk).items():
-            kernel = load(gpu, compiled[config.source(arch)], config.split)
-            workspace, counters = gpu.alloc(kernel.workspace or 16), gpu.upload(np.zeros(kernel.counters, np.uint32))
+            kernel = load(gpu, compiled[config.source(arch)])
+            counters = gpu.upload(np.zeros(kernel.counters, np.uint32))
 
             def work():
                 for layer in range(LAYERS):
                     spacer.launch([0], True)
-                    kernel.launch([qkv, rope_table, norm, norm, pool + layer % layers * bytes_read, out, workspace,
-                                   counters], True, step)
+                    kernel.launch([qkv, rope_table, norm, norm, pool + layer % layers * bytes_read, out, counters],
+                                  True, step)
             time = micros(gpu, work, LAYERS) - waiting
             line += f"   {name} {time:8.2f} us {bytes_read / time / 1e6 / peak:6.1%}"
         print(line, flush=True)
@@ -180,7 +179,7 @@ def main():
     chosen = [case for case in cases() if bulk or not case[0].bulk]
     if options.small:
         chosen = [chosen[i] for i in (0, 3, 5, 7, 26) if i < len(chosen)]
-    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0, split=1)
+    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0, early=0)
                                for c, _, _ in chosen))
     sources = [c.source(options.arch) for c, _, _ in chosen] + [c.rope_source() for c in roped]
     if options.time:
@@ -191,7 +190,7 @@ def main():
     gpu, seed = suite.start()
     rng = np.random.default_rng(seed)
     for config, lengths, several in chosen:
-        kernel = load(gpu, suite.compiled[config.source(options.arch)], config.split)
+        kernel = load(gpu, suite.compiled[config.source(options.arch)])
         problem = check_attention(gpu, kernel, Inputs(config, lengths, several, rng))
         suite.report(f"{config} {lengths[:10]} {several}", problem)
         kernel.unload()
