@@ -29,9 +29,13 @@ public:
   }
 
   Error check() const {
-    if (op.headDim == 64 || op.headDim == 128)
-      return Error::success();
-    return opError(op, "the cuda target attends with heads of 64 or 128 columns, found " + llvm::Twine(*op.headDim));
+    constexpr int mostSequences = cuda::AttentionDecodeConfig::mostSequences;
+    if (op.headDim != 64 && op.headDim != 128)
+      return opError(op, "the cuda target attends with heads of 64 or 128 columns, found " + llvm::Twine(*op.headDim));
+    if (list.options.maxSeqs > mostSequences)
+      return opError(op, "the cuda target attends to at most " + llvm::Twine(mostSequences) +
+                             " sequences in a step, found " + llvm::Twine(list.options.maxSeqs));
+    return Error::success();
   }
 
   Error run() {

@@ -28,6 +28,7 @@ struct AttentionDecodeConfig {
   bool bulk = false; ///< sm_90 and on: one thread copies 2 KiB at a time; else every lane 16 bytes
   int early = 0;     ///< slots that are filled before the new token's rows are asked for
 
+  static constexpr int mostSequences = 1024;
   static constexpr int warps = 4; ///< a warp has every fourth 16 tokens of a block of keys
   static constexpr int sliceTokens = kvBlockTokens / warps;
 

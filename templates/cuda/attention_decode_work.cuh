@@ -35,10 +35,10 @@ struct alignas(16) DecodeUnit {
   int position; ///< of its new token
 };
 
-/// Sequences of the step and where they start in the list of units, by one warp: `starts`, in blocks of one head, and
-/// `lengths`. A sequence that is not for this kernel has no blocks.
+/// Where the sequences of the step start in the list of units, in blocks of one head, by one warp. A sequence that is
+/// not for this kernel has no blocks.
 template <AttentionDecodeConfig C>
-__device__ void scanSequences(const rt::CudaStep &step, int *starts, int *lengths) {
+__device__ void scanSequences(const rt::CudaStep &step, int *starts) {
   constexpr int each = ceilDiv(C.maxSequences, 32);
   int lane = int(threadIdx.x) % 32, first = lane * each;
   int sequences = sequenceCount(step), length[each], sum = 0; // lengths are there, whatever the count will be
@@ -62,7 +62,6 @@ __device__ void scanSequences(const rt::CudaStep &step, int *starts, int *length
   for (int i = 0; i < each; ++i)
     if (first + i < C.maxSequences) {
       starts[first + i] = before;
-      lengths[first + i] = length[i];
       before += ceilDiv(length[i], kvBlockTokens);
       if (first + i + 1 == C.maxSequences)
         starts[C.maxSequences] = before;
@@ -82,7 +81,7 @@ template <AttentionDecodeConfig C>
 struct DecodeUnits {
   static constexpr int together = C.unitRing / 2;
   const rt::CudaStep &step;
-  const int *starts, *lengths;
+  const int *starts;
   DecodeUnit *ring; ///< of this warp
   int first, count; ///< in the list
 

@@ -145,52 +145,57 @@ constexpr bool MatvecConfig::valid() const {
   return split && shape && ring && team && c.blocks() >= c.split && planOf(c).bytes <= sharedPerBlock;
 }
 
-/// Weights below which an operation is over before a second CTA on an SM, or longer copies, have helped it.
+/// Weights below which an operation is over before a second CTA on an SM, or a ring that leaves no room for one, has
+/// helped it.
 inline constexpr long long smallWeight = 16 << 20;
 
-/// `c` cut over `split` CTAs a cluster, with the deepest ring of at most 8 slots that leaves room for another CTA on
-/// the SM, else of 4; what is set in `c` stays.
+/// `c` cut over `split` CTAs a cluster; what is set in `c` stays. The ring has the most slots, at most 8, that leave
+/// room for another CTA on the SM; where not even 5 do and the weights are many, all the room that there is; else 4.
 constexpr MatvecConfig cutInto(const MatvecConfig &c, int split, int sms) {
   MatvecConfig t = c;
   t.split = split;
   t.clusters = 1;
   t.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 8;
   t.warps = c.warps ? c.warps : 8;
-  t.slots = c.slots ? c.slots : 8;
-  while (!c.slots && t.slots > 4 && planOf(t).bytes > sharedFor(2))
-    --t.slots;
-  bool two = t.slots >= 5 && planOf(t).bytes <= sharedFor(2) && 2 * t.threads() * threadRegisters <= registersPerSm &&
-             (c.tokens > 4 || c.weightBytes() >= smallWeight);
+  bool many = c.weightBytes() >= smallWeight;
+  auto deepest = [&](int least, int room) {
+    for (t.slots = c.slots ? c.slots : 8; !c.slots && t.slots > least && planOf(t).bytes > room;)
+      --t.slots;
+    return planOf(t).bytes <= room;
+  };
+  bool halfAnSm = deepest(many ? 5 : 4, sharedFor(2)), alone = many && !halfAnSm;
+  if (alone)
+    deepest(4, sharedPerBlock);
+  bool two = halfAnSm && t.slots >= 5 && 2 * t.threads() * threadRegisters <= registersPerSm && (c.tokens > 4 || many);
   t.perSm = c.perSm ? c.perSm : two ? 2 : 1;
-  t.outstanding = c.outstanding ? c.outstanding : t.slots >= 5 ? 2 : 3;
-  int room = clustersOf(split, sms) * t.perSm;
-  t.clusters = c.clusters ? c.clusters : ceilDiv(t.tiles(), ceilDiv(t.tiles(), room));
+  int inFlight = t.slots < 5 ? 3 : !alone ? 2 : split > 1 || c.tokens > 8 ? 4 : 3;
+  t.outstanding = c.outstanding ? c.outstanding : inFlight;
+  int room = clustersOf(split, sms) * t.perSm, even = ceilDiv(t.tiles(), ceilDiv(t.tiles(), room));
+  t.clusters = c.clusters ? c.clusters : alone && split > 1 && room < t.tiles() ? room : even;
   return t;
 }
 
 /// Fills in how a configuration runs on a chip of `sms` multiprocessors. A cluster has whole tiles.
 ///
 /// An SM can read faster than its share, so uneven tiles cost less than the exchange of a split: the columns are split
-/// only as far as the activations must be to fit. Rings are as deep as lets two CTAs share an SM, since the next
-/// kernel's copies start while this one ends; where they are deep enough then, a grid has two CTAs an SM itself, unless
-/// that only puts it in the next kernel's way. Where they do not leave the room, copies of 32 KiB for 16 warps are
-/// best.
+/// only as far as the activations must be to fit, or where few CTAs would have short rings. Rings are as deep as lets
+/// two CTAs share an SM, since the next kernel's copies start while this one ends; where they are deep enough then, a
+/// grid has two CTAs an SM itself, unless that only puts it in the next kernel's way. Where activations leave no room
+/// for a second CTA, deep rings bridge the time until they are there.
 constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
-  bool asked = c.chunkBlocks || c.slots || c.outstanding || c.warps || c.perSm;
   c.finishWarps = c.finishWarps ? c.finishWarps : c.tokens > 8 ? 8 : 4;
+  MatvecConfig first{};
   for (int split = c.split ? c.split : 1; split <= (c.split ? c.split : 8) && split <= c.blocks(); split *= 2) {
     MatvecConfig t = cutInto(c, split, sms);
     if (!t.valid())
       continue;
-    MatvecConfig longer = c;
-    longer.chunkBlocks = longer.warps = 16;
-    longer.slots = 3;
-    longer.outstanding = 2;
-    longer = cutInto(longer, split, sms);
-    bool large = c.tokens > 1 && c.tokens <= 8 && t.perSm == 1 && c.weightBytes() >= smallWeight;
-    return large && !asked && longer.valid() ? longer : t;
+    bool starved = t.slots < 6 && 4 * t.grid() < 3 * sms && c.weightBytes() >= smallWeight;
+    if (!starved || c.slots)
+      return t;
+    if (!first.split)
+      first = t;
   }
-  return {};
+  return first;
 }
 
 } // namespace sinter::cuda

@@ -3,6 +3,7 @@
 // the known tokens.
 #include "CudaPrompts.h"
 #include "ToyEngine.h"
+#include <numeric>
 #include <set>
 
 using namespace sinter::rt;
@@ -165,6 +166,29 @@ TEST_F(CudaExecutorTest, ProfileHasEveryLaunchThatRan) {
   ASSERT_TRUE(bandwidth);
   EXPECT_NEAR(*bandwidth, 1e3 * static_cast<double>(toy::weightsBytes), 1);
   EXPECT_EQ(launches.back().grid, 132u);
+}
+
+TEST_F(CudaExecutorTest, ListsGrowWhileAProfiledStepIsUnderWay) {
+  auto executor = make();
+  std::vector<int32_t> past(70000); // more than there is room for at first
+  std::iota(past.begin(), past.end(), 0);
+  TokenHistory history;
+  history.addPrompt(past);
+  Prompts one({1}), penalized({1});
+  penalized.greedy.repetitionPenalty = 1.5f;
+  penalized.rows[0].history = &history;
+  executor->startProfile();
+  ASSERT_TRUE(executor->start(one.step, one.rows, false)); // two are under way from here on
+  for (const Prompts *step : {&one, &penalized, &one}) {
+    ASSERT_TRUE(executor->start(step->step, step->rows, false));
+    auto result = executor->finish();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->tokens[0], toy::nextToken({0}));
+  }
+  ASSERT_TRUE(executor->finish());
+  EXPECT_EQ(executor->profiledSteps(), 4);
+  for (const KernelTime &time : executor->profile())
+    EXPECT_EQ(time.calls, 4) << time.kernel;
 }
 
 TEST_F(CudaExecutorTest, ErrorsOfTheDriverNameTheCall) {

@@ -23,9 +23,7 @@ protected:
       return source.error().message;
     auto memory = allocateCudaMemory(*driver, plan.weightsBytes, "weights");
     EXPECT_TRUE(memory);
-    auto uploading = CudaUpload::start(*device, **source, memory->get(), plan.weightsBytes, 3);
-    EXPECT_TRUE(uploading);
-    auto seconds = (*uploading)->finish();
+    auto seconds = CudaUpload::run(*device, **source, memory->get(), plan.weightsBytes, 3);
     const char *arrived = reinterpret_cast<const char *>(memory->get()); // the fake GPU's memory is the host's
     into.assign(arrived, arrived + plan.weightsBytes);
     return seconds ? "" : seconds.error().message;

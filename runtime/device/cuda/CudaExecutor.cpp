@@ -68,15 +68,11 @@ Result<void> CudaExecutor::openDevice(const CudaExecutorOptions &options) {
   return {};
 }
 
-/// The weights go up in the background while kernels are loaded and graphs are built.
+/// The weights go up alone: before they do, kernels are loaded, and graphs are built after.
 Result<void> CudaExecutor::load(const Payload &code, const Payload &weights, const CudaExecutorOptions &options) {
   Result<std::unique_ptr<WeightSource>> source = WeightSource::open(plan, weights, options.checkWeights);
   if (!source)
     return tl::unexpected(source.error());
-  Result<std::unique_ptr<CudaUpload>> uploading =
-      CudaUpload::start(*gpu, **source, buffers.weights(), plan.weightsBytes, options.threads);
-  if (!uploading)
-    return tl::unexpected(uploading.error());
   Result<Mapping> cubins = mapCubins(code);
   if (!cubins)
     return tl::unexpected(cubins.error());
@@ -84,17 +80,14 @@ Result<void> CudaExecutor::load(const Payload &code, const Payload &weights, con
   if (!loaded)
     return tl::unexpected(loaded.error());
   kernels = std::move(*loaded);
-  auto prepared =
+  Result<double> seconds =
       buffers.makeTensorMaps(driver, *plan.cuda, copies.get()).and_then([&] { return allocateSteps(); }).and_then([&] {
-        return buildCommonGraphs();
+        return CudaUpload::run(*gpu, **source, buffers.weights(), plan.weightsBytes, options.threads);
       });
-  if (!prepared)
-    return prepared;
-  Result<double> seconds = (*uploading)->finish();
   if (!seconds)
     return tl::unexpected(seconds.error());
   secondsOfUpload = *seconds;
-  return driver.call(driver.cuStreamSynchronize, main.get());
+  return buildCommonGraphs().and_then([&] { return driver.call(driver.cuStreamSynchronize, main.get()); });
 }
 
 Result<void> CudaExecutor::allocateSteps() {
@@ -186,8 +179,9 @@ Result<void> CudaExecutor::reserveLists(uint64_t biases, uint64_t histories) {
     memory = std::move(*larger);
   }
   graphs->clear();
-  timedGraphs[0] = {};
-  timedGraphs[1] = {};
+  // Built anew too, when they are next wanted: until then a step under way reads its times from their events.
+  for (CudaTimedGraph &timed : timedGraphs)
+    timed.lists = {};
   return {};
 }
 

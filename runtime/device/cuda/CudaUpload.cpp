@@ -3,43 +3,37 @@
 #include "runtime/device/cuda/CudaUpload.h"
 #include "runtime/support/Clock.h"
 #include <algorithm>
+#include <thread>
+#include <vector>
 
 namespace sinter::rt {
-Result<std::unique_ptr<CudaUpload>> CudaUpload::start(const CudaDevice &device, WeightSource &source, CudaAddress to,
-                                                      uint64_t bytes, int threads) {
-  std::unique_ptr<CudaUpload> upload(new CudaUpload(device, source, to, bytes));
-  upload->started = secondsNow();
-  uint64_t chunks = (bytes + chunkBytes - 1) / chunkBytes;
-  threads = static_cast<int>(std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), chunks));
+
+Result<double> CudaUpload::run(const CudaDevice &device, WeightSource &source, CudaAddress to, uint64_t bytes,
+                               int threads) {
+  double began = secondsNow();
+  CudaUpload upload(device, source, to, bytes);
   Result<CudaStream> stream = makeCudaStream(device.driver());
-  Result<CudaPinned> pinned =
-      allocateCudaPinned(device.driver(), static_cast<uint64_t>(threads) * buffers * chunkBytes);
-  if (!stream || !pinned)
-    return tl::unexpected(stream ? pinned.error() : stream.error());
-  upload->stream = std::move(*stream);
-  upload->pinned = std::move(*pinned);
-  for (int i = 0; i < threads; ++i)
-    upload->threads.emplace_back([raw = upload.get(), i] { raw->work(i); });
-  return upload;
+  if (!stream)
+    return tl::unexpected(stream.error());
+  upload.stream = std::move(*stream);
+  uint64_t chunks = (bytes + chunkBytes - 1) / chunkBytes;
+  std::vector<CudaPinned> pinned(std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), chunks));
+  std::vector<std::thread> workers;
+  for (CudaPinned &own : pinned)
+    workers.emplace_back([&upload, &own] { upload.work(own); });
+  for (std::thread &worker : workers)
+    worker.join();
+  // Copies read from `pinned` until then, whatever has failed.
+  auto copied = device.driver().call(device.driver().cuStreamSynchronize, upload.stream.get());
+  double seconds = secondsNow() - began;
+  auto done = upload.result.and_then([&] { return copied; }).and_then([&] { return source.finish(); });
+  if (!done)
+    return tl::unexpected(done.error());
+  return seconds;
 }
 
-CudaUpload::~CudaUpload() {
-  failed = true;
-  join();
-  if (stream)
-    (void)device.driver().cuStreamSynchronize(stream.get()); // the copies read from `pinned`
-}
-
-void CudaUpload::join() {
-  for (std::thread &thread : threads)
-    thread.join();
-  threads.clear();
-}
-
-void CudaUpload::work(int thread) {
-  Result<void> done = device.makeCurrent();
-  if (done)
-    done = carry(static_cast<std::byte *>(pinned.get()) + static_cast<uint64_t>(thread) * buffers * chunkBytes);
+void CudaUpload::work(CudaPinned &pinned) {
+  Result<void> done = device.makeCurrent().and_then([&] { return carry(pinned); });
   if (done)
     return;
   std::scoped_lock lock(mutex);
@@ -47,13 +41,17 @@ void CudaUpload::work(int thread) {
     result = done;
 }
 
-/// Chunk after chunk through the buffers at `pinned`.
-Result<void> CudaUpload::carry(std::byte *memory) {
+/// Chunk after chunk through buffers that this thread pins for itself, beside those of others.
+Result<void> CudaUpload::carry(CudaPinned &pinned) {
   const CudaDriver &driver = device.driver();
+  Result<CudaPinned> memory = allocateCudaPinned(driver, buffers * chunkBytes);
+  if (!memory)
+    return tl::unexpected(memory.error());
+  pinned = std::move(*memory);
   CudaEvent copied[buffers];
   for (uint64_t round = 0, offset; !failed && (offset = next.fetch_add(chunkBytes)) < bytes; ++round) {
     CudaEvent &event = copied[round % buffers];
-    std::byte *buffer = memory + round % buffers * chunkBytes;
+    std::byte *buffer = static_cast<std::byte *>(pinned.get()) + round % buffers * chunkBytes;
     if (event) {
       if (auto waited = driver.call(driver.cuEventSynchronize, event.get()); !waited)
         return waited;
@@ -74,19 +72,6 @@ Result<void> CudaUpload::carry(std::byte *memory) {
     progress.advance(length);
   }
   return {};
-}
-
-Result<double> CudaUpload::finish() {
-  join();
-  if (!result)
-    return tl::unexpected(result.error());
-  auto copied = device.driver().call(device.driver().cuStreamSynchronize, stream.get());
-  double seconds = secondsNow() - started;
-  if (copied)
-    copied = source.finish();
-  if (!copied)
-    return tl::unexpected(copied.error());
-  return seconds;
 }
 
 Result<double> measureCudaLink(const CudaDevice &device) {

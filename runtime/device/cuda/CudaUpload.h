@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The weights on their way into a GPU: threads fill pinned memory, each a piece, while the GPU's copy engine empties
-// what is full. Everything else of loading goes on beside it.
+// what is full. The driver serves one caller at a time, so nothing else should ask it for anything meanwhile: loading
+// kernels or building graphs beside it took a third of its speed.
 #pragma once
 #include "runtime/device/WeightSource.h"
 #include "runtime/device/cuda/CudaResources.h"
 #include "runtime/support/ProgressBar.h"
 #include <atomic>
 #include <mutex>
-#include <thread>
 
 namespace sinter::rt {
 
 class CudaUpload {
 public:
-  /// Starts `threads` of them. Device, source and memory must outlive it; shows progress on a terminal.
-  static Result<std::unique_ptr<CudaUpload>> start(const CudaDevice &device, WeightSource &source, CudaAddress to,
-                                                   uint64_t bytes, int threads);
-  /// Stops early if finish() was not called.
-  ~CudaUpload();
-
-  /// Waits until all is there, and checks it; the seconds that it took from start().
-  Result<double> finish();
+  /// Carries `bytes` from the source, by `threads` of them, and waits until all is there and checked; the seconds that
+  /// it took. Shows progress on a terminal.
+  static Result<double> run(const CudaDevice &device, WeightSource &source, CudaAddress to, uint64_t bytes,
+                            int threads);
 
 private:
   static constexpr uint64_t chunkBytes = 2 * WeightSource::grain;
@@ -29,23 +25,19 @@ private:
 
   CudaUpload(const CudaDevice &device, WeightSource &source, CudaAddress to, uint64_t bytes)
       : device(device), source(source), to(to), bytes(bytes), progress("loading weights", bytes) {}
-  void join();
-  void work(int thread);
-  Result<void> carry(std::byte *pinned);
+  void work(CudaPinned &pinned);
+  Result<void> carry(CudaPinned &pinned);
 
   const CudaDevice &device;
   WeightSource &source;
   CudaAddress to;
   uint64_t bytes;
   CudaStream stream;
-  CudaPinned pinned;
   ProgressBar progress;
   std::atomic<uint64_t> next{0};
   std::atomic<bool> failed{false};
   std::mutex mutex;
   Result<void> result; ///< the first error; under the mutex
-  double started = 0;
-  std::vector<std::thread> threads;
 };
 
 /// Bytes a second of one large copy from pinned memory: what an upload is measured against.
