@@ -49,8 +49,7 @@ struct AttentionDecodeConfig {
   constexpr int heldAt() const { return unitsAt() + warps * unitRing * unitBytes; }
   constexpr int startsAt() const { return heldAt() + group() * heldBytes(); }
   constexpr int heldBytes() const { return (headDim + 64) * 4; } ///< of a row: what a lane has of it, 32 times
-  constexpr int lengthsAt() const { return startsAt() + (maxSequences + 1) * 4; }
-  constexpr int barriersAt() const { return ceilDiv(lengthsAt() + maxSequences * 4, 8) * 8; }
+  constexpr int barriersAt() const { return ceilDiv(startsAt() + (maxSequences + 1) * 4, 8) * 8; }
 
   static constexpr int unitBytes = 32, unitRing = 16; ///< of the list of work that each warp keeps
 

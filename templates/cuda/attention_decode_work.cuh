@@ -105,7 +105,7 @@ struct DecodeUnits {
     int s = sequenceOf(unit / C.kvHeads);
     int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads, head = rest / blocks;
     int row = C.fused ? s : loadL2(step.queryStart + s);
-    return {0, s, row, head, rest - head * blocks, blocks, lengths[s], 0};
+    return {0, s, row, head, rest - head * blocks, blocks, loadL2(step.contextLengths + s), 0};
   }
 
 private:

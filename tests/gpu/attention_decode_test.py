@@ -113,65 +113,6 @@ def check_rope(gpu, kernel, inputs):
     return f"q: error {error:.2e}" if not error <= 3e-3 else check_pool(inputs, pool)
 
 
-TIMED = ((1, 1024), (1, 4096), (1, 32768), (2, 1024), (4, 1024), (8, 1024), (64, 1024), (64, 4096), (256, 1024))
-LAYERS = 36
-
-
-def timed_configs(sequences, bulk):
-    """Ways to run: {name: configuration}."""
-    ways = {"lanes": Config(32, 8, 128, maxSequences=sequences)}
-    if bulk:
-        ways["bulk"] = replace(ways["lanes"], bulk=True)
-    return ways
-
-
-SPACER = """#include "templates/cuda/attention_decode.cuh"
-using namespace sinter::cuda;
-extern "C" __constant__ const long long k_plan[5] = {132, 128, 112640, 0, 0};
-extern "C" __global__ void __launch_bounds__(128, 1)
-k(const __grid_constant__ sinter::rt::CudaStep step, const __grid_constant__ sinter::rt::CudaArgs<1> args) {
-  launchDependents();
-  waitForPrerequisites();
-  for (long long start = clock64(); clock64() - start < 8000;)
-    ;
-}
-"""
-
-
-def time_shapes(gpu, compiled, arch, bulk, peak):
-    """Microseconds that a launch adds to a graph in which launches alternate with a kernel that, like the matmuls
-    around it, leaves room for one CTA a multiprocessor and takes 4 us; every layer has keys and values of its own."""
-    size, c = 1 << 30, Config(32, 8, 128)
-    noise = to_bf16(np.random.default_rng(1).standard_normal(1 << 24, np.float32))
-    pool = gpu.alloc_filled(size, noise)
-    spacer = load(gpu, compiled[SPACER])
-    waiting = micros(gpu, lambda: [spacer.launch([0], True) for _ in range(LAYERS)], LAYERS)
-    for sequences, length in TIMED:
-        blocks = sequences * length // BLOCK
-        bytes_read = blocks * 2 * c.kvHeads * BLOCK * c.headDim * 2
-        layers = min(LAYERS, size // bytes_read)
-        table = np.random.default_rng(2).permutation(blocks).astype(np.int32).reshape(sequences, -1)
-        positions = np.full(sequences, length - 1, np.int32)
-        step = gpu.step(table.shape[1], counts=np.array([sequences, sequences, 0], np.int32), positions=positions,
-                        slots=table[:, -1] * BLOCK + 63, queryStart=np.arange(sequences + 1, dtype=np.int32),
-                        contextLengths=positions + 1, blockTable=table)
-        qkv = gpu.upload(noise[:sequences * 48 * 128])
-        rope_table, norm = gpu.upload(np.ones((length, 128), np.float32)), gpu.upload(np.ones(128, np.float32))
-        out, line = gpu.alloc(sequences * 32 * 128 * 2), f"{sequences:4} x {length:5}"
-        for name, config in timed_configs(sequences, bulk).items():
-            kernel = load(gpu, compiled[config.source(arch)])
-            counters = gpu.upload(np.zeros(kernel.counters, np.uint32))
-
-            def work():
-                for layer in range(LAYERS):
-                    spacer.launch([0], True)
-                    kernel.launch([qkv, rope_table, norm, norm, pool + layer % layers * bytes_read, out, counters],
-                                  True, step)
-            time = micros(gpu, work, LAYERS) - waiting
-            line += f"   {name} {time:8.2f} us {bytes_read / time / 1e6 / peak:6.1%}"
-        print(line, flush=True)
-
-
 def main():
     parser = arguments(__doc__, small="a few cases")
     parser.add_argument("--arch", default="sm_90a")
