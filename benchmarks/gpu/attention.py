@@ -95,13 +95,13 @@ class Bench:
                              queryStart=np.arange(sequences + 1, dtype=np.int32), contextLengths=positions + 1,
                              blockTable=table)
         q = self.gpu.upload(self.noise[:sequences * HEADS * DIM])
-        out, workspace = self.gpu.alloc(sequences * HEADS * DIM * 2), self.gpu.alloc(max(kernel.workspace, 16))
-        counters = self.gpu.upload(np.zeros(max(kernel.counters, 4), np.uint32))
+        out = self.gpu.alloc(sequences * HEADS * DIM * 2)
+        counters = self.gpu.upload(np.zeros(kernel.counters, np.uint32))
         launches = max(4, min(64, POOL // size))
 
         def work():
             for i in range(launches):
-                kernel.launch([q, 0, 0, 0, self.rotate(i, size), out, workspace, counters], i > 0, step)
+                kernel.launch([q, 0, 0, 0, self.rotate(i, size), out, counters], i > 0, step)
         return self.micros(work, launches), size
 
 

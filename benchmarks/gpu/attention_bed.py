@@ -97,11 +97,11 @@ class Bed:
         line = f"{tokens:4} sequences, {sum(lengths):7} tokens, matmuls {base:6.2f} us"
         for config in configs:
             kernel = load(gpu, self.images[config.source("sm_90a")])
-            workspace, counters = gpu.alloc(kernel.workspace or 16), gpu.upload(np.zeros(kernel.counters, np.uint32))
+            counters = gpu.upload(np.zeros(kernel.counters, np.uint32))
 
             def attend(layer):
                 cache = self.pool + layer % max(1, POOL // size) * size
-                kernel.launch([qkv, table, norm, norm, cache, attended, workspace, counters], True, step)
+                kernel.launch([qkv, table, norm, norm, cache, attended, counters], True, step)
             time = micros(gpu, lambda: [launch(layer) for layer in range(LAYERS) for launch in (first, attend, last)],
                           LAYERS) - base
             line += f"   adds {time:7.2f} us {read / time / 1e6 / peak:6.1%}"

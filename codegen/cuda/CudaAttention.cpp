@@ -89,7 +89,6 @@ public:
     c.maxSequences = int(list.options.maxSeqs);
     c.bulk = list.native;
     c = tuned(c, list.options.arch->sharedBytesPerSm);
-    args.push_back({CudaArgKind::Workspace, 0});
     args.push_back({CudaArgKind::Counters, 0});
     TRY_ASSIGN(
         l, list.launch(op, "attention_decode",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What paged decode attention is specialised for, and where things lie in its shared memory and workspace. Plain C++20.
+// What paged decode attention is specialised for, and where things lie in its shared memory. Plain C++20.
 #pragma once
 #include "templates/cuda/chip.h"
 #include "templates/cuda/layout.h"
@@ -26,6 +26,7 @@ struct AttentionDecodeConfig {
   int slots = 0;     ///< of a warp's ring, the keys and values of 16 tokens each
   int perSm = 0;     ///< blocks on a multiprocessor
   bool bulk = false; ///< sm_90 and on: one thread copies 2 KiB at a time; else every lane 16 bytes
+  int early = 0;     ///< slots that are filled before the new token's rows are asked for
 
   static constexpr int mostSequences = 1024;
   static constexpr int warps = 4; ///< a warp has every fourth 16 tokens of a block of keys
@@ -35,8 +36,6 @@ struct AttentionDecodeConfig {
   constexpr int columnGroups() const { return headDim / atomColumns; }
   constexpr int sliceBytes() const { return 2 * sliceTokens * headDim * 2; }
   constexpr int valuesAt() const { return sliceBytes() / 2; }
-  /// Rows of the group that have a warp each, when what warps and blocks found is merged.
-  constexpr int mergers() const { return group() < warps ? group() : warps; }
   constexpr int qkvColumns() const { return (heads + 2 * kvHeads) * headDim; }
 
   /// Heads of the group that warps bring together at once.
@@ -47,29 +46,31 @@ struct AttentionDecodeConfig {
   constexpr int partialsAt() const { return warps * slots * sliceBytes(); }
   constexpr int sumsAt() const { return partialsAt() + warps * sharedHeads() * rowStride() * 4; }
   constexpr int unitsAt() const { return sumsAt() + ceilDiv(warps * sharedHeads() * 2 * 4, 32) * 32; }
-  constexpr int startsAt() const { return unitsAt() + warps * unitRing * unitBytes; }
-  constexpr int barriersAt() const { return ceilDiv(startsAt() + (maxSequences + 1) * 4, 16) * 16; }
+  constexpr int heldAt() const { return unitsAt() + warps * unitRing * unitBytes; }
+  constexpr int startsAt() const { return heldAt() + group() * heldBytes(); }
+  constexpr int heldBytes() const { return (headDim + 64) * 4; } ///< of a row: what a lane has of it, 32 times
+  constexpr int barriersAt() const { return ceilDiv(startsAt() + (maxSequences + 1) * 4, 8) * 8; }
 
-  static constexpr int unitBytes = 32, unitRing = 32; ///< of the list of work that each warp keeps
+  static constexpr int unitBytes = 32, unitRing = 16; ///< of the list of work that each warp keeps
 
-  // Workspace: a block has at most two heads that it shares with others; of each, sums of the group, then maxima and
-  // sums of weights.
-  constexpr int partials() const { return 2 * grid(); }
-  constexpr long long workspaceSumsAt() const { return 4ll * partials() * group() * headDim; }
+  /// What a block hands to another of a head that they share: sums of the group, then maxima and sums of weights.
+  constexpr int mailRowWords() const { return headDim + 4; }
+  constexpr int mailWords() const { return group() * mailRowWords(); }
 
   constexpr bool valid() const {
     bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;
     bool dim = headDim == 64 || headDim == 128;
-    bool run = slots >= 2 && slots <= unitRing / 2 && perSm >= 1 && sms > 0;
-    return shape && dim && run && scale > 0 && maxSequences >= 1 && maxSequences <= mostSequences;
+    bool run = slots >= 2 && slots <= unitRing / 2 && early >= 1 && early <= slots && perSm >= 1 && sms > 0;
+    return shape && dim && run && scale > 0 && maxSequences >= 1 && maxSequences <= 1024;
   }
   constexpr int threads() const { return warps * 32; }
-  constexpr int blocksPerSm() const { return perSm; }
+  /// As far as registers go. Three leave room for the kernels before and after.
+  constexpr int blocksPerSm() const { return bulk && group() <= 8 ? 3 : 2; }
   constexpr int grid() const { return sms * perSm; }
   constexpr int cluster() const { return 1; }
   constexpr int sharedBytes() const { return barriersAt() + (bulk ? warps * slots * 8 : 0); }
-  constexpr long long workspaceBytes() const { return workspaceSumsAt() + 8ll * partials() * group(); }
-  constexpr int counters() const { return maxSequences * kvHeads * mergers(); }
+  constexpr long long workspaceBytes() const { return 0; }
+  constexpr int counters() const { return grid() * mailWords(); }
 
   template <typename V>
   constexpr void visit(V &&v) const {
@@ -85,6 +86,7 @@ struct AttentionDecodeConfig {
     v("slots", slots);
     v("perSm", perSm);
     v("bulk", bulk);
+    v("early", early);
   }
 };
 
@@ -97,6 +99,7 @@ constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int smShared) {
       AttentionDecodeConfig t = c;
       t.perSm = perSm;
       t.slots = slots;
+      t.early = c.early ? c.early : slots;
       if (t.sharedBytes() <= smShared / perSm - sharedReserved)
         return t;
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// From what warps have found to a row of the output: the warps of a CTA meet in shared memory, CTAs that share a head
-// in the workspace, where the last to arrive merges them all in order. So the same input gives the same bits.
+// From what warps have found to a row of the output: the warps of a CTA meet in shared memory, and CTAs that share a
+// head in global memory, where each but the last of them leaves its part in words that are zero before and after, and
+// never zero in between. The last waits for them, so no flag, no fence and no counter is between a part and its reader,
+// and only ever for CTAs before it, so it does not matter how many run at once. Parts are summed in their order: the
+// same input gives the same bits.
 #pragma once
 #include "templates/cuda/attention_decode_slice.cuh"
 #include "templates/cuda/bf16.cuh"
@@ -64,84 +67,109 @@ __device__ __forceinline__ DecodeRow<C> mergeWarps(const char *shared, int head)
   return row;
 }
 
-/// The partial results of the CTAs that share a head: from CTA `first` on, `parts` of them. A CTA's first head is its
-/// partial 0, another, which can only be its last, its partial 1.
-struct DecodeParts {
-  int first, parts;
-  bool firstIsLater; ///< CTA `first` had other heads before
-  __device__ __forceinline__ int partial(int part) const { return 2 * (first + part) + (part == 0 && firstIsLater); }
+/// A head of a sequence that a CTA has units of, and CTAs `first` to `last` share.
+struct DecodeHead {
+  int first, last;
+  int row; ///< of the output, in heads: the group's first
 };
 
-/// Workspace of one launch.
+/// Keeps a row of the group in shared memory, for the same warp.
 template <AttentionDecodeConfig C>
-struct DecodeWorkspace {
-  float *base;
-  __device__ __forceinline__ float *out(int partial, int head) const {
-    return base + ((long long)partial * C.group() + head) * C.headDim + threadIdx.x % 32 * DecodeRow<C>::width;
-  }
-  __device__ __forceinline__ float *sums(int partial, int head) const {
-    return base + C.workspaceSumsAt() / 4 + (partial * C.group() + head) * 2;
-  }
+__device__ __forceinline__ void holdRow(char *shared, int row, const DecodeRow<C> &r) {
+  *(reinterpret_cast<DecodeRow<C> *>(shared + C.heldAt()) + row * 32 + threadIdx.x % 32) = r;
+}
+template <AttentionDecodeConfig C>
+__device__ __forceinline__ DecodeRow<C> heldRow(const char *shared, int row) {
+  return *(reinterpret_cast<const DecodeRow<C> *>(shared + C.heldAt()) + row * 32 + threadIdx.x % 32);
+}
+
+/// Where a CTA leaves this lane's columns of a row of the group, and the row's maximum and sum of weights.
+template <AttentionDecodeConfig C>
+struct DecodeMail {
+  u32 *out, *sums;
+  __device__ __forceinline__ DecodeMail(u32 *mail, int cta, int row)
+      : out(mail + (cta * C.mailWords() + row * C.mailRowWords() + int(threadIdx.x) % 32 * DecodeRow<C>::width)),
+        sums(mail + (cta * C.mailWords() + row * C.mailRowWords() + C.headDim)) {}
 };
 
+/// A float as a word that is not zero: the last bit of its fraction is set.
+__device__ __forceinline__ u32 toMail(float v) { return __float_as_uint(v) | 1; }
+
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ void storePartial(const DecodeWorkspace<C> &workspace, int partial, int head,
-                                             const DecodeRow<C> &row) {
-  float *out = workspace.out(partial, head);
+__device__ __forceinline__ void sendRow(u32 *mail, int cta, int row, const DecodeRow<C> &r) {
+  DecodeMail<C> to(mail, cta, row);
   if constexpr (DecodeRow<C>::width == 4)
-    storeGlobal(out, toWords(row.out[0], row.out[1], row.out[2], row.out[3]));
+    storeRelaxed(to.out, U32x4{toMail(r.out[0]), toMail(r.out[1]), toMail(r.out[2]), toMail(r.out[3])});
   else
-    storeGlobal(out, toWords(row.out[0], row.out[1]));
+    storeRelaxed(to.out, U32x2{toMail(r.out[0]), toMail(r.out[1])});
   if (threadIdx.x % 32 == 0)
-    storeGlobal(workspace.sums(partial, head), toWords(row.max, row.sum));
+    storeRelaxed(to.sums, U32x2{toMail(r.max), toMail(r.sum)});
 }
 
-template <AttentionDecodeConfig C>
-__device__ __forceinline__ void loadPartial(float (&out)[DecodeRow<C>::width], const float *at) {
-  if constexpr (DecodeRow<C>::width == 4) {
-    U32x4 v = loadL2x4(at);
-    out[0] = __uint_as_float(v.x), out[1] = __uint_as_float(v.y);
-    out[2] = __uint_as_float(v.z), out[3] = __uint_as_float(v.w);
-  } else {
-    U32x2 v = loadL2x2(at);
-    out[0] = __uint_as_float(v.x), out[1] = __uint_as_float(v.y);
-  }
+__device__ __forceinline__ bool missing(U32x2 v) { return (v.x == 0) | (v.y == 0); }
+__device__ __forceinline__ bool missing(U32x4 v) { return (v.x == 0) | (v.y == 0) | (v.z == 0) | (v.w == 0); }
+
+/// Words that weigh nothing, and are not missing.
+template <int Count>
+constexpr __device__ Words<Count> mailed() {
+  if constexpr (Count == 4)
+    return {1, 1, 1, 1};
+  else
+    return {1, 1};
 }
 
-/// A head of the group over all CTAs, by one warp. Sixteen parts are on their way at once, and a lane weighs one of
-/// them.
+/// This CTA's part of a row, with what CTAs `first` to `last` - 1 leave of it: taken out of the mail as soon as they
+/// are there, sixteen at once. A lane waits for one of them, and weighs it.
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ DecodeRow<C> mergeParts(const DecodeWorkspace<C> &workspace, DecodeParts parts, int head) {
+__device__ __forceinline__ DecodeRow<C> mergeMail(u32 *mail, int first, int last, int row, DecodeRow<C> r) {
   constexpr int width = DecodeRow<C>::width, together = 16;
-  int lane = int(threadIdx.x) % 32;
-  DecodeRow<C> row;
+  constexpr Words<width> nothing = mailed<width>();
+  int lane = int(threadIdx.x) % together;
 #pragma unroll 1
-  for (int base = 0; base < parts.parts; base += together) {
-    U32x2 sums = toWords(minusInfinity(), 0);
-    if (int part = base + lane % together; part < parts.parts)
-      sums = loadL2x2(workspace.sums(parts.partial(part), head));
-    float out[together][width] = {};
+  for (int base = first; base < last; base += together) {
+    DecodeMail<C> from(mail, base, row);
+    bool mine = base + lane < last;
+    U32x2 sums{__float_as_uint(minusInfinity()), 1};
+    u32 *at = from.sums + lane * C.mailWords();
+    do
+      loadRelaxedIf(mine, sums, at);
+    while (__any_sync(~0u, missing(sums)));
+    Words<width> out[together];
+    bool wait;
+    do {
+      wait = false;
+#pragma unroll
+      for (int i = 0; i < together; ++i) {
+        out[i] = nothing;
+        loadRelaxedIf(base + i < last, out[i], from.out + i * C.mailWords());
+      }
+#pragma unroll
+      for (int i = 0; i < together; ++i)
+        wait |= missing(out[i]);
+    } while (__any_sync(~0u, wait));
+    if (mine)
+      storeGlobal(at, U32x2{});
 #pragma unroll
     for (int i = 0; i < together; ++i)
-      if (base + i < parts.parts)
-        loadPartial<C>(out[i], workspace.out(parts.partial(base + i), head));
-    float most = fmaxf(row.max, maxOverWarp(__uint_as_float(sums.x)));
-    float correction = exp2Approx(row.max - most), weight = exp2Approx(__uint_as_float(sums.x) - most);
-    float weighted = sumOverLanes<together>(weight * __uint_as_float(sums.y));
-    row.max = most;
-    row.sum = row.sum * correction + weighted;
+      if (base + i < last)
+        storeGlobal(from.out + i * C.mailWords(), Words<width>{});
+    float most = fmaxf(r.max, maxOverWarp(__uint_as_float(sums.x)));
+    float correction = exp2Approx(r.max - most), weight = exp2Approx(__uint_as_float(sums.x) - most);
+    r.max = most;
+    r.sum = r.sum * correction + sumOverLanes<together>(weight * __uint_as_float(sums.y));
 #pragma unroll
     for (int j = 0; j < width; ++j)
-      row.out[j] *= correction;
+      r.out[j] *= correction;
 #pragma unroll
     for (int i = 0; i < together; ++i) {
-      float w = __shfl_sync(~0u, weight, i);
+      float w = __shfl_sync(~0u, weight, i), columns[width];
+      toFloats(columns, out[i]);
 #pragma unroll
       for (int j = 0; j < width; ++j)
-        row.out[j] += w * out[i][j];
+        r.out[j] += w * columns[j];
     }
   }
-  return row;
+  return r;
 }
 
 /// Writes a head's row of the output.

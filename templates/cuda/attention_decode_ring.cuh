@@ -32,12 +32,28 @@ struct DecodeRing {
     }
   }
 
+  /// Orders the slices of a CTA's units [begin, end) into the slots of the same numbers.
+  __device__ __forceinline__ void fillFirst(const DecodeUnits<C> &units, int begin, int end) {
+    if constexpr (C.bulk) {
+      int i = begin + int(threadIdx.x) % 32;
+      if (i < end && i < units.count && sliceLength<C>(units.at(i)) > 0)
+        bulkSlice(units.at(i), i);
+    } else {
+#pragma unroll 1
+      for (int i = begin; i < end; ++i)
+        fill(i < units.count ? &units.at(i) : nullptr);
+    }
+  }
+
   /// Orders the slice of a unit into the next slot; null: none, but the slot is passed.
   __device__ __forceinline__ void fill(const DecodeUnit *unit) {
     if (unit && sliceLength<C>(*unit) > 0) {
-      const char *source =
-          pool + (long long)unit->pool * (2 * kvHeadBytes(C.headDim)) + threadIdx.x / 32 * (C.sliceTokens * 128);
-      copySlice(source, slots + filling * C.sliceBytes(), barriers + filling * 8);
+      if constexpr (C.bulk) {
+        if (threadIdx.x % 32 == 0)
+          bulkSlice(*unit, filling);
+      } else {
+        copySlice(*unit, filling);
+      }
     }
     if constexpr (!C.bulk)
       asyncCopyCommit();
@@ -63,26 +79,33 @@ struct DecodeRing {
   }
 
 private:
-  /// Keys, then values, each in groups of 64 columns.
-  __device__ __forceinline__ static void copySlice(const char *source, u32 target, u32 barrier) {
-    constexpr int pieceBytes = C.sliceTokens * 128, groupBytes = kvBlockTokens * 128;
-    constexpr int pieces = 2 * C.columnGroups();
-    u32 lane = threadIdx.x % 32;
-    if constexpr (C.bulk) {
-      if (lane == 0) {
-        u64 policy = evictFirstPolicy();
-        barrierArriveExpect(barrier, C.sliceBytes());
+  static constexpr int pieceBytes = C.sliceTokens * 128, groupBytes = kvBlockTokens * 128;
+  static constexpr int pieces = 2 * C.columnGroups(); ///< of a slice: keys, then values, each in groups of 64 columns
+
+  __device__ __forceinline__ const char *sliceOf(const DecodeUnit &unit) const {
+    return pool + (long long)unit.pool * (2 * kvHeadBytes(C.headDim)) + threadIdx.x / 32 * pieceBytes;
+  }
+
+  /// By one lane.
+  __device__ __forceinline__ void bulkSlice(const DecodeUnit &unit, u32 slot) const {
+    u32 target = slots + slot * C.sliceBytes(), barrier = barriers + slot * 8;
+    const char *source = sliceOf(unit);
+    u64 policy = evictFirstPolicy();
+    barrierArriveExpect(barrier, C.sliceBytes());
 #pragma unroll
-        for (int i = 0; i < pieces; ++i)
-          bulkCopy(target + i * pieceBytes, source + i * groupBytes, pieceBytes, barrier, policy);
-      }
-    } else {
+    for (int i = 0; i < pieces; ++i)
+      bulkCopy(target + i * pieceBytes, source + i * groupBytes, pieceBytes, barrier, policy);
+  }
+
+  /// By all lanes.
+  __device__ __forceinline__ void copySlice(const DecodeUnit &unit, u32 slot) const {
+    u32 offset = threadIdx.x % 32 * 16, target = slots + slot * C.sliceBytes() + offset;
+    const char *source = sliceOf(unit) + offset;
 #pragma unroll
-      for (int i = 0; i < pieces; ++i)
+    for (int i = 0; i < pieces; ++i)
 #pragma unroll
-        for (int j = 0; j < pieceBytes / 512; ++j)
-          asyncCopy(target + i * pieceBytes + j * 512 + lane * 16, source + i * groupBytes + j * 512 + lane * 16, 16);
-    }
+      for (int j = 0; j < pieceBytes / 512; ++j)
+        asyncCopy(target + i * pieceBytes + j * 512, source + i * groupBytes + j * 512, 16);
   }
 };
 

@@ -34,7 +34,8 @@ struct DecodeFactors {
 /// new key and value.
 template <AttentionDecodeConfig C>
 struct DecodeRows {
-  U32x2 query[DecodeQuery<C>::eights * 8 / C.warps], key, value;
+  static constexpr int queries = ceilDiv(C.group(), C.warps);
+  U32x2 query[queries], key, value;
   int slot;    ///< of the pool
   bool append; ///< this warp has the key and value
 };
@@ -86,10 +87,11 @@ __device__ __forceinline__ void loadRows(DecodeRows<C> &rows, const rt::CudaStep
   int warp = int(threadIdx.x) / 32;
   const u16 *row = args.template get<const u16>(0) + (long long)unit.row * columns;
 #pragma unroll
-  for (int i = 0; i < DecodeQuery<C>::eights * 8 / C.warps; ++i) {
+  for (int i = 0; i < rows.queries; ++i) {
     int head = i * C.warps + warp;
     rows.query[i] = head < C.group() ? loadHead<C>(row + (unit.head * C.group() + head) * C.headDim) : U32x2{};
   }
+  rows.key = rows.value = {};
   rows.append =
       C.fused && (unit.length - 1) % kvBlockTokens / C.sliceTokens == warp && unit.blocks - unit.block <= left;
   if (rows.append) {
@@ -99,13 +101,23 @@ __device__ __forceinline__ void loadRows(DecodeRows<C> &rows, const rt::CudaStep
   }
 }
 
-/// A head, normed and roped.
+/// Norms and ropes the rows that a warp has asked for, side by side.
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ U32x2 ropeHeadOf(U32x2 x, const RopeFactors &f) {
-  float scale = 1;
-  if constexpr (C.norm)
-    scale = normFactor(sumOverLanes(squaresOf(x.x) + squaresOf(x.y)), C.headDim, C.eps);
-  return ropePair(x.x, x.y, scale, f);
+__device__ __forceinline__ void ropeRows(DecodeRows<C> &rows, const DecodeFactors &factors) {
+  constexpr int queries = DecodeRows<C>::queries;
+  float squares[queries + 1];
+  if constexpr (C.norm) {
+#pragma unroll
+    for (int i = 0; i < queries; ++i)
+      squares[i] = squaresOf(rows.query[i].x) + squaresOf(rows.query[i].y);
+    squares[queries] = squaresOf(rows.key.x) + squaresOf(rows.key.y);
+    sumsOverLanes(squares);
+  }
+  auto scale = [&](int i) { return C.norm ? normFactor(squares[i], C.headDim, C.eps) : 1; };
+#pragma unroll
+  for (int i = 0; i < queries; ++i)
+    rows.query[i] = ropePair(rows.query[i].x, rows.query[i].y, scale(i), factors.query);
+  rows.key = ropePair(rows.key.x, rows.key.y, scale(queries), factors.key);
 }
 
 /// Where, in bytes, a column of a row lies among atoms of which `stacked` are on top of each other.
@@ -115,17 +127,15 @@ __device__ __forceinline__ u32 atomOffset(int row, int column) {
          u32(atomIndex(row % atomRows, column % atomColumns)) * 2;
 }
 
-/// Puts this warp's heads of the group, roped, into the tile at `tile`; a barrier has to follow.
+/// Puts this warp's heads of the group into the tile at `tile`, and zeros after the last; a barrier has to follow.
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ void stageQuery(u32 tile, const DecodeRows<C> &rows, const DecodeFactors &factors) {
+__device__ __forceinline__ void stageQuery(u32 tile, const DecodeRows<C> &rows) {
   constexpr int stacked = DecodeQuery<C>::eights;
   int lane = int(threadIdx.x) % 32;
 #pragma unroll
   for (int i = 0; i < stacked * 8 / C.warps; ++i) {
     int head = i * C.warps + int(threadIdx.x) / 32;
-    U32x2 x = rows.query[i];
-    if constexpr (C.fused)
-      x = ropeHeadOf<C>(x, factors.query);
+    U32x2 x = i < rows.queries ? rows.query[i] : U32x2{};
     if (lane < C.headDim / 4) {
       storeShared(tile + atomOffset<stacked>(head, lane * 2), x.x);
       storeShared(tile + atomOffset<stacked>(head, lane * 2 + C.headDim / 2), x.y);
@@ -148,22 +158,19 @@ __device__ __forceinline__ void loadQuery(DecodeQuery<C> &query, u32 tile) {
     }
 }
 
-/// The new key, normed and roped, and value of a head, also appended to the pool. By the warp that asked for them.
+/// Appends the new key and value of a head to the pool. By the warp that asked for them.
 template <AttentionDecodeConfig C>
-__device__ __forceinline__ DecodeToken appendToken(const DecodeRows<C> &rows, const DecodeFactors &factors, u16 *pool,
-                                                   int head) {
-  DecodeToken token{ropeHeadOf<C>(rows.key, factors.key), rows.value};
+__device__ __forceinline__ void appendToken(const DecodeRows<C> &rows, u16 *pool, int head) {
   int lane = int(threadIdx.x) % 32, column = lane * 2;
   if (lane < C.headDim / 4) {
     auto at = [&](bool value, int c) {
       return reinterpret_cast<u32 *>(pool + kvIndex(rows.slot, head, value, c, C.kvHeads, C.headDim));
     };
-    *at(false, column) = token.key.x;
-    *at(false, column + C.headDim / 2) = token.key.y;
-    *at(true, column) = token.value.x;
-    *at(true, column + C.headDim / 2) = token.value.y;
+    *at(false, column) = rows.key.x;
+    *at(false, column + C.headDim / 2) = rows.key.y;
+    *at(true, column) = rows.value.x;
+    *at(true, column + C.headDim / 2) = rows.value.y;
   }
-  return token;
 }
 
 /// Makes the slice that ends a sequence fit for use: what lies in the pool from its end on is undefined, but weighted

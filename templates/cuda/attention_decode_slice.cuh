@@ -34,27 +34,32 @@ struct DecodeState {
   }
 };
 
-/// Logits of 16 tokens: lane (g, t), tokens g and g + 8, heads 2 t and 2 t + 1. From `length` on -inf. Two sums each,
-/// of alternate columns, halve the chain of dependent mma.
+/// Logits of 16 tokens: lane (g, t), tokens g and g + 8, heads 2 t and 2 t + 1. From `length` on -inf. Four sums each,
+/// or two, of different columns make chains of dependent mma short.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void sliceLogits(float (&logits)[DecodeState<C>::eights][4], const DecodeQuery<C> &query,
                                             u32 slot, int length) {
   constexpr float toLog2 = C.scale * log2OfE;
   int lane = int(threadIdx.x) % 32, row = lane % 8;
   u32 base = slot + lane / 8 % 2 * atomBytes + row * 128 + ((lane / 16 ^ row) << 4);
-  float sums[DecodeState<C>::eights][2][4] = {};
+  constexpr int chains = DecodeState<C>::eights == 1 ? 4 : 2; // as registers allow
+  float sums[DecodeState<C>::eights][chains][4] = {};
 #pragma unroll
   for (int i = 0; i < C.headDim / 16; ++i) {
     U32x4 keys = loadMatrices((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
 #pragma unroll
     for (int h = 0; h < DecodeState<C>::eights; ++h)
-      mma(sums[h][i % 2], keys, query.fragments[h][i].x, query.fragments[h][i].y);
+      mma(sums[h][i % chains], keys, query.fragments[h][i].x, query.fragments[h][i].y);
   }
 #pragma unroll
   for (int h = 0; h < DecodeState<C>::eights; ++h)
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      logits[h][i] = lane / 4 + i / 2 * 8 < length ? (sums[h][0][i] + sums[h][1][i]) * toLog2 : minusInfinity();
+    for (int i = 0; i < 4; ++i) {
+      float sum = sums[h][0][i] + sums[h][1][i];
+      if constexpr (chains == 4)
+        sum += sums[h][2][i] + sums[h][3][i];
+      logits[h][i] = lane / 4 + i / 2 * 8 < length ? sum * toLog2 : minusInfinity();
+    }
 }
 
 /// Turns the logits of eight heads into weights, and what was found before to the new maximum.
@@ -81,23 +86,33 @@ __device__ __forceinline__ void sliceWeights(float (&logits)[4], DecodeState<C> 
 /// Adds the slice in `slot`, of which the first `length` tokens count, at least one.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void attendSlice(DecodeState<C> &state, const DecodeQuery<C> &query, u32 slot, int length) {
+  constexpr int eights = DecodeState<C>::eights;
   u32 lane = threadIdx.x % 32, row = lane % 8;
   u32 base = slot + C.valuesAt() + lane / 16 * atomBytes + row * 128 + ((lane / 8 % 2 ^ row) << 4);
-  float weights[DecodeState<C>::eights][4];
-  sliceLogits<C>(weights, query, slot, length);
-  U32x4 values[C.headDim / 16]; // on their way while the weights are computed
-#pragma unroll
-  for (int i = 0; i < C.headDim / 16; ++i)
-    values[i] = loadMatricesTransposed((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
-#pragma unroll
-  for (int h = 0; h < DecodeState<C>::eights; ++h) {
-    sliceWeights<C>(weights[h], state, h);
-    u32 p0 = transposeMatrix(toBf16Pair(weights[h][0], weights[h][1]));
-    u32 p1 = transposeMatrix(toBf16Pair(weights[h][2], weights[h][3]));
+  U32x4 values[C.headDim / 16];
+  auto loadValues = [&] {
 #pragma unroll
     for (int i = 0; i < C.headDim / 16; ++i)
-      mma(state.out[h][i], values[i], p0, p1);
+      values[i] = loadMatricesTransposed((base + i / 4 * 2 * atomBytes) ^ (i % 4 * 32));
+  };
+  float weights[eights][4];
+  sliceLogits<C>(weights, query, slot, length);
+  if constexpr (eights == 1)
+    loadValues(); // on their way while the weights are computed, as registers allow
+  u32 pairs[eights][2];
+#pragma unroll
+  for (int h = 0; h < eights; ++h) {
+    sliceWeights<C>(weights[h], state, h);
+    pairs[h][0] = transposeMatrix(toBf16Pair(weights[h][0], weights[h][1]));
+    pairs[h][1] = transposeMatrix(toBf16Pair(weights[h][2], weights[h][3]));
   }
+  if constexpr (eights == 2)
+    loadValues();
+#pragma unroll
+  for (int h = 0; h < eights; ++h)
+#pragma unroll
+    for (int i = 0; i < C.headDim / 16; ++i)
+      mma(state.out[h][i], values[i], pairs[h][0], pairs[h][1]);
 }
 
 } // namespace sinter::cuda

@@ -9,21 +9,22 @@
 
 namespace sinter::cuda {
 
-/// Brings the queries of a head to every warp, and its new key and value to the warp that ends the sequence. Queries
-/// meet where warps' results do later.
+/// Brings the queries of a head to every warp, and its new key and value to the warp that ends the sequence; `rows` has
+/// been asked for. Queries meet where warps' results do later.
 template <AttentionDecodeConfig C, int N>
-__device__ __forceinline__ void beginHead(DecodeQuery<C> &query, DecodeToken &token, const DecodeFactors &factors,
-                                          const rt::CudaStep &step, const rt::CudaArgs<N> &args, char *shared,
-                                          const DecodeUnit &unit, int left) {
-  DecodeRows<C> rows;
-  loadRows<C>(rows, step, args, unit, left);
+__device__ __forceinline__ void beginHead(DecodeQuery<C> &query, DecodeToken &token, DecodeRows<C> &rows,
+                                          const DecodeFactors &factors, const rt::CudaArgs<N> &args, char *shared,
+                                          const DecodeUnit &unit) {
+  if constexpr (C.fused)
+    ropeRows<C>(rows, factors);
   __syncthreads(); // what was there before has been read
   u32 tile = sharedAddress(shared) + C.partialsAt();
-  stageQuery<C>(tile, rows, factors);
+  stageQuery<C>(tile, rows);
   __syncthreads();
   loadQuery<C>(query, tile);
+  token = {rows.key, rows.value};
   if (rows.append)
-    token = appendToken<C>(rows, factors, args.template get<u16>(4), unit.head);
+    appendToken<C>(rows, args.template get<u16>(4), unit.head);
 }
 
 /// Unit `i` of a CTA, and the order for what comes into its slot next.
@@ -41,15 +42,6 @@ __device__ __forceinline__ void attendUnit(DecodeState<C> &state, const DecodeQu
   if (int next = i + C.slots; next < units.count && next % units.together == 0)
     units.lookUp(next);
   ring.fill(i + C.slots < units.count ? &units.at(i + C.slots) : nullptr);
-}
-
-/// Looks up the first units of a CTA and orders what fills its ring.
-template <AttentionDecodeConfig C>
-__device__ __forceinline__ void startUnits(const DecodeUnits<C> &units, DecodeRing<C> &ring) {
-  units.lookUp(0);
-#pragma unroll 1
-  for (int i = 0; i < C.slots; ++i)
-    ring.fill(i < units.count ? &units.at(i) : nullptr);
 }
 
 } // namespace sinter::cuda

@@ -41,12 +41,13 @@ template <AttentionDecodeConfig C>
 __device__ void scanSequences(const rt::CudaStep &step, int *starts) {
   constexpr int each = ceilDiv(C.maxSequences, 32);
   int lane = int(threadIdx.x) % 32, first = lane * each;
-  // A decode step of one row has one sequence: one dependent load less.
-  int sequences = C.fused && C.maxSequences == 1 ? 1 : sequenceCount(step);
-  int length[each], sum = 0;
+  int sequences = sequenceCount(step), length[each], sum = 0; // lengths are there, whatever the count will be
 #pragma unroll
   for (int i = 0; i < each; ++i)
-    length[i] = first + i < sequences ? loadL2(step.contextLengths + first + i) : 0;
+    length[i] = first + i < C.maxSequences ? loadL2(step.contextLengths + first + i) : 0;
+#pragma unroll
+  for (int i = 0; i < each; ++i)
+    length[i] = first + i < sequences ? length[i] : 0;
   if constexpr (!C.fused) {
 #pragma unroll
     for (int i = 0; i < each; ++i)
@@ -74,8 +75,8 @@ __device__ __forceinline__ DecodeShares shareUnits(int units) {
   return ctas ? DecodeShares{ctas, units / ctas, units % ctas} : DecodeShares{};
 }
 
-/// A CTA's units, each warp with a copy of its own: sixteen are looked up at a time, a lane each, so that neither the
-/// search nor the block table is waited for often. The latest 32 can be read.
+/// A CTA's units, each warp with a copy of its own: eight are looked up at a time, a lane each, so that neither the
+/// search nor the block table is waited for often. The latest sixteen can be read.
 template <AttentionDecodeConfig C>
 struct DecodeUnits {
   static constexpr int together = C.unitRing / 2;
@@ -93,20 +94,21 @@ struct DecodeUnits {
       DecodeUnit unit = ofList(first + i + lane);
       unit.pool = loadL2(step.blockTable + (long long)unit.sequence * step.blockTableStride + unit.block) * C.kvHeads +
                   unit.head;
-      unit.row = C.fused ? unit.sequence : loadL2(step.queryStart + unit.sequence);
       unit.position = C.fused ? loadL2(step.positions + unit.row) : 0;
       ring[(i + lane) % C.unitRing] = unit;
     }
     __syncwarp();
   }
 
-private:
+  /// A unit of the list, without its place in the pool and its position.
   __device__ __forceinline__ DecodeUnit ofList(int unit) const {
     int s = sequenceOf(unit / C.kvHeads);
     int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads, head = rest / blocks;
-    return {0, s, 0, head, rest - head * blocks, blocks, loadL2(step.contextLengths + s), 0};
+    int row = C.fused ? s : loadL2(step.queryStart + s);
+    return {0, s, row, head, rest - head * blocks, blocks, loadL2(step.contextLengths + s), 0};
   }
 
+private:
   /// The sequence that has a block: the last to start there or before.
   __device__ __forceinline__ int sequenceOf(int block) const {
     int found = 0;

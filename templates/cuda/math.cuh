@@ -27,5 +27,12 @@ __device__ __forceinline__ U32x2 toWords(float a, float b) { return {__float_as_
 __device__ __forceinline__ U32x4 toWords(float a, float b, float c, float d) {
   return {__float_as_uint(a), __float_as_uint(b), __float_as_uint(c), __float_as_uint(d)};
 }
+__device__ __forceinline__ void toFloats(float (&out)[2], U32x2 v) {
+  out[0] = __uint_as_float(v.x), out[1] = __uint_as_float(v.y);
+}
+__device__ __forceinline__ void toFloats(float (&out)[4], U32x4 v) {
+  out[0] = __uint_as_float(v.x), out[1] = __uint_as_float(v.y);
+  out[2] = __uint_as_float(v.z), out[3] = __uint_as_float(v.w);
+}
 
 } // namespace sinter::cuda

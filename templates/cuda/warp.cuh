@@ -14,6 +14,16 @@ __device__ __forceinline__ float sumOverLanes(float v) {
   return v;
 }
 
+/// The sums of several values over the warp, side by side.
+template <int Count>
+__device__ __forceinline__ void sumsOverLanes(float (&v)[Count]) {
+#pragma unroll
+  for (int offset = 16; offset; offset /= 2)
+#pragma unroll
+    for (int i = 0; i < Count; ++i)
+      v[i] += __shfl_xor_sync(~0u, v[i], offset);
+}
+
 /// The largest of the warp.
 __device__ __forceinline__ float maxOverWarp(float v) {
 #pragma unroll

@@ -28,6 +28,7 @@ class Config:
     slots: int = 0
     perSm: int = 0
     bulk: bool = False
+    early: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "scale", self.headDim ** -0.5)
@@ -35,7 +36,7 @@ class Config:
     def source(self, arch):
         fields = asdict(self) | dict(norm=self.norm and self.fused)
         config = initializer("AttentionDecodeConfig", **fields)
-        return emit("attention_decode.cuh", f"tuned({config}, {SHARED_PER_SM[arch]})", "attentionDecode", 8)
+        return emit("attention_decode.cuh", f"tuned({config}, {SHARED_PER_SM[arch]})", "attentionDecode", 7)
 
     def rope_source(self):
         """Of ropeAppend, for the same heads."""
@@ -143,4 +144,5 @@ class Inputs:
     def step(self, gpu):
         return gpu.step(self.table.shape[1], counts=np.array([self.tokens, len(self.lengths), 0], np.int32),
                         positions=self.positions, slots=self.slots, queryStart=self.query_start,
-                        contextLengths=np.array(self.lengths, np.int32), blockTable=self.table)
+                        contextLengths=np.resize(np.array(self.lengths, np.int32), self.config.maxSequences),
+                        blockTable=self.table)

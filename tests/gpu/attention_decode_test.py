@@ -30,11 +30,15 @@ def cases():
     qwen = Config(32, 8, 128, maxSequences=1)
     for length in (1, 2, 64, 65, 1024, 5000):
         yield qwen, (length,), ()
-        yield replace(qwen, bulk=True), (length,), ()
-    yield replace(qwen, bulk=True, maxSequences=4), (700, 3, 2000), ()
+        yield replace(qwen, bulk=True, perSm=1), (length,), ()
     yield replace(qwen, bulk=True, maxSequences=8), (1043,) * 8, ()
+    yield replace(qwen, bulk=True, maxSequences=8, early=1), (1043,) * 8, ()
+    yield replace(qwen, bulk=True, maxSequences=8, early=2, perSm=1), (300, 5000, 1, 1, 1, 64, 129, 2), ()
+    yield replace(qwen, early=1), (1043,), ()
+    yield Config(16, 1, 64, bulk=True, early=1), RAGGED, ()
     yield replace(qwen, bulk=True, maxSequences=8), (300, 5000, 1, 1, 1, 64, 129, 2), ()
-    yield replace(qwen, bulk=True, maxSequences=32), tuple(1 + 61 * i % 700 for i in range(29)), ()
+    yield replace(qwen, bulk=True, perSm=3, slots=2, maxSequences=32), tuple(1 + 61 * i % 700 for i in range(29)), ()
+    yield replace(qwen, bulk=True, maxSequences=1024), tuple(1 + 37 * i % 200 for i in range(700)), ()
     yield replace(qwen, maxSequences=256), (1024,), ()
     yield replace(qwen, maxSequences=256, bulk=True), tuple(1 + 7 * i % 190 for i in range(200)), ()
     for fused in (True, False):
@@ -63,14 +67,13 @@ def run_attention(gpu, kernel, inputs, launches, overlap):
     """(pool, out, counters) of the last of `launches` launches."""
     c = inputs.config
     out = np.full((inputs.tokens + 1, c.heads, c.headDim), NAN, np.uint16)
-    workspace = np.full(max(kernel.workspace // 4, 4), np.nan, np.float32)
     counters = np.zeros(max(kernel.counters, 1), np.uint32)
     rope_table = inputs.rope_table if c.fused else None
     norms = inputs.norms if c.fused and c.norm else [None, None]
     first = inputs.qkv if c.fused else to_bf16(inputs.q)
     step = inputs.step(gpu)
-    found = run(gpu, kernel, [first, rope_table, *norms, inputs.pool(not c.fused), out, workspace, counters],
-                [4, 5, 7], launches, overlap, step)
+    found = run(gpu, kernel, [first, rope_table, *norms, inputs.pool(not c.fused), out, counters],
+                [4, 5, 6], launches, overlap, step)
     gpu.free_step(step)
     return found
 
@@ -118,7 +121,7 @@ def main():
     chosen = [case for case in cases() if bulk or not case[0].bulk]
     if options.small:
         chosen = [chosen[i] for i in (0, 3, 5, 7, 26) if i < len(chosen)]
-    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0)
+    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0, early=0)
                                for c, _, _ in chosen))
     sources = [c.source(options.arch) for c, _, _ in chosen] + [c.rope_source() for c in roped]
     suite = Suite(options, {source: source for source in sources}, options.arch)

@@ -87,12 +87,28 @@ __device__ __forceinline__ void storeGlobal(void *p, U32x2 v) {
   asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(p), "r"(v.x), "r"(v.y) : "memory");
 }
 
-/// Adds to a counter in global memory and returns what it was. What this thread, and those it has synchronised with,
-/// wrote before is visible to whoever sees the sum in the same way; and the other way round.
-__device__ __forceinline__ u32 addTicket(u32 *counter, u32 value) {
-  u32 before;
-  asm volatile("atom.add.acq_rel.gpu.global.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(value) : "memory");
-  return before;
+/// Words that blocks pass to each other while they run, two or four at once: each arrives whole, in no order.
+__device__ __forceinline__ void storeRelaxed(u32 *p, U32x2 v) {
+  asm volatile("st.relaxed.gpu.global.v2.u32 [%0], {%1, %2};" ::"l"(p), "r"(v.x), "r"(v.y) : "memory");
+}
+__device__ __forceinline__ void storeRelaxed(u32 *p, U32x4 v) {
+  asm volatile("st.relaxed.gpu.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "memory");
+}
+/// Without a branch, so that many are under way at once: leaves `v` where not `wanted`.
+__device__ __forceinline__ void loadRelaxedIf(bool wanted, U32x2 &v, const u32 *p) {
+  asm volatile("{\n.reg .pred wanted;\nsetp.ne.u32 wanted, %2, 0;\n"
+               "@wanted ld.relaxed.gpu.global.v2.u32 {%0, %1}, [%3];\n}"
+               : "+r"(v.x), "+r"(v.y)
+               : "r"(u32(wanted)), "l"(p)
+               : "memory");
+}
+__device__ __forceinline__ void loadRelaxedIf(bool wanted, U32x4 &v, const u32 *p) {
+  asm volatile("{\n.reg .pred wanted;\nsetp.ne.u32 wanted, %4, 0;\n"
+               "@wanted ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%5];\n}"
+               : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w)
+               : "r"(u32(wanted)), "l"(p)
+               : "memory");
 }
 
 __device__ __forceinline__ U32x4 loadShared(u32 address) {

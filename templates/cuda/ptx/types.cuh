@@ -20,6 +20,18 @@ struct alignas(16) U32x4 {
   u32 x, y, z, w;
 };
 
+/// Two words, or four.
+template <int Count>
+struct WordVector {
+  using Type = U32x4;
+};
+template <>
+struct WordVector<2> {
+  using Type = U32x2;
+};
+template <int Count>
+using Words = typename WordVector<Count>::Type;
+
 /// Address of a pointer into shared memory, as the instructions below want it.
 __device__ __forceinline__ u32 sharedAddress(const void *p) { return static_cast<u32>(__cvta_generic_to_shared(p)); }
 
