@@ -168,9 +168,8 @@ TEST_P(CudaPlan, WorkspaceAndCountersAreWhatKernelsAskFor) {
   });
   EXPECT_EQ(plan.workspaceBytes, workspace);
   EXPECT_EQ(plan.counterBytes, counters);
-  // Attention shares heads among all blocks, and a counter says which of them is the last.
-  EXPECT_GE(counters, uint64_t(options.maxSeqs) * 2 * 4);
-  EXPECT_GT(workspace, 0u);
+  // Attention shares heads among all blocks; their parts are words that are zero before and after, as counters are.
+  EXPECT_GT(counters, 0u);
 }
 
 TEST_P(CudaPlan, TensorMapsEndInsideWhatTheyMap) {
