@@ -47,6 +47,10 @@ llvm::StringRef nameOf(rt::CudaArgKind kind) {
     return "Counters";
   case rt::CudaArgKind::TensorMap:
     return "TensorMap";
+  case rt::CudaArgKind::Pointers:
+    return "Pointers";
+  case rt::CudaArgKind::Exchange:
+    return "Exchange";
   }
   llvm_unreachable("an argument without a kind");
 }
@@ -73,6 +77,7 @@ public:
        << "#include \"runtime/abi/Plan.h\"\n\nusing namespace sinter::rt;\n\nnamespace {\n";
     kernels();
     tensorMaps();
+    pointers();
     for (auto [name, lists] : namedLists())
       for (auto [i, list] : llvm::enumerate(*lists))
         launches(list, name, i);
@@ -86,9 +91,14 @@ public:
 
 private:
   using NamedList = std::pair<llvm::StringRef, const std::vector<CudaKernelList> *>;
-  std::array<NamedList, 4> namedLists() const {
-    return {
-        {{"decode", &plan.decode}, {"mixed", &plan.mixed}, {"heads", &plan.heads}, {"denseHeads", &plan.denseHeads}}};
+  llvm::SmallVector<NamedList> namedLists() const {
+    llvm::SmallVector<NamedList> lists = {
+        {"decode", &plan.decode}, {"mixed", &plan.mixed}, {"heads", &plan.heads}, {"denseHeads", &plan.denseHeads}};
+    if (!plan.resident.empty()) {
+      lists.push_back({"resident", &plan.resident});
+      lists.push_back({"residentHeads", &plan.residentHeads});
+    }
+    return lists;
   }
 
   void kernels() {
@@ -112,6 +122,15 @@ private:
     for (const rt::CudaTensorMap &m : plan.tensorMaps)
       os << llvm::formatv("    {{{0}, {1}, {2}, {3}, {4}, {5}},\n", text(m.base), m.rank, text(llvm::ArrayRef(m.dims)),
                           text(llvm::ArrayRef(m.strides)), text(llvm::ArrayRef(m.box)), m.swizzle128);
+    os << "};\n\n";
+  }
+
+  void pointers() {
+    if (plan.pointers.empty())
+      return;
+    os << "constexpr CudaArg pointers[] = {\n";
+    for (const rt::CudaArg &arg : plan.pointers)
+      os << "    " << text(arg) << ",\n";
     os << "};\n\n";
   }
 
@@ -153,12 +172,22 @@ private:
     field("numKernels", llvm::Twine(plan.kernels.size()));
     field("tensorMaps", plan.tensorMaps.empty() ? "nullptr" : "tensorMaps");
     field("numTensorMaps", llvm::Twine(plan.tensorMaps.size()));
-    for (auto [name, lists] : namedLists())
+    auto lists = namedLists();
+    for (auto [name, list] : llvm::ArrayRef(lists).take_front(4))
       field(name, name);
-    for (auto [name, lists] : namedLists())
-      field("num" + name.substr(0, 1).upper() + name.substr(1).str(), llvm::Twine(lists->size()));
+    for (auto [name, list] : llvm::ArrayRef(lists).take_front(4))
+      field("num" + name.substr(0, 1).upper() + name.substr(1).str(), llvm::Twine(list->size()));
     field("workspaceBytes", llvm::Twine(plan.workspaceBytes));
     field("counterBytes", llvm::Twine(plan.counterBytes));
+    if (!plan.resident.empty()) {
+      field("resident", "resident");
+      field("residentHeads", "residentHeads");
+      field("numResident", llvm::Twine(plan.resident.size()));
+      field("residentBlocks", llvm::Twine(plan.residentBlocks));
+      field("pointers", "pointers");
+      field("numPointers", llvm::Twine(plan.pointers.size()));
+      field("exchangeBytes", llvm::Twine(plan.exchangeBytes));
+    }
     os << "};\n";
   }
 

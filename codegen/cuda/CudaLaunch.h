@@ -45,9 +45,11 @@ struct CudaKernelList {
 /// Of the CUDA target. Lists as runtime/abi/CudaPlan.h says.
 struct CudaLaunchPlan : StepPlan {
   std::vector<CudaKernelCall> kernels;
-  std::vector<CudaKernelList> decode, mixed, heads, denseHeads;
+  std::vector<CudaKernelList> decode, mixed, heads, denseHeads, resident, residentHeads;
   std::vector<rt::CudaTensorMap> tensorMaps;
-  uint64_t workspaceBytes = 0, counterBytes = 0;
+  std::vector<rt::CudaArg> pointers;
+  uint64_t workspaceBytes = 0, counterBytes = 0, exchangeBytes = 0;
+  int residentBlocks = 0;
 };
 
 /// Collects the fields of a config as the initialiser of that config: ".n = 6144, .epilogue = Epilogue::None".

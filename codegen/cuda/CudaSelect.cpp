@@ -52,6 +52,7 @@ public:
     TRY(lists(plan.mixed, CudaPart::Mixed, mixedBuckets(options.maxStepTokens)));
     TRY(lists(plan.heads, CudaPart::Head, decodeBuckets(mostLogits)));
     TRY(lists(plan.denseHeads, CudaPart::DenseHead, decodeBuckets(std::min(mostSeqs, mostLogits))));
+    TRY(selectResident(list));
     TRY(readBandwidth());
     plan.kvBlockTokens = cuda::kvBlockTokens;
     return std::move(plan);

@@ -75,8 +75,10 @@ public:
       }
       record.kernels.push_back(std::move(kernel));
     }
-    for (auto [kind, lists] : {std::pair("decode", &launches.decode), std::pair("mixed", &launches.mixed),
-                               std::pair("head", &launches.heads), std::pair("dense-head", &launches.denseHeads)})
+    for (auto [kind, lists] :
+         {std::pair("decode", &launches.decode), std::pair("mixed", &launches.mixed),
+          std::pair("head", &launches.heads), std::pair("dense-head", &launches.denseHeads),
+          std::pair("resident", &launches.resident), std::pair("resident-head", &launches.residentHeads)})
       for (const CudaKernelList &list : *lists)
         record.lists.push_back({kind, list.maxRows, records(list)});
     return record;

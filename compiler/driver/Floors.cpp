@@ -45,9 +45,13 @@ llvm::Expected<std::vector<StepLaunch>> launchesOf(const PlanRecord &plan, const
       launches.push_back({&l, costOf(l, rows, shape)});
     return llvm::Error::success();
   };
+  // Decoding wants the logits of every row.
+  llvm::StringRef head = body == "decode" ? "dense-head" : "head";
+  if (body == "decode" && plan.find("resident", shape.tokens()))
+    body = "resident", head = "resident-head";
   TRY(add(body, shape.tokens()));
-  if (!isCpu) // decoding wants the logits of every row
-    TRY(add(body == "decode" ? "dense-head" : "head", shape.sequences));
+  if (!isCpu)
+    TRY(add(head, shape.sequences));
   return launches;
 }
 

@@ -29,7 +29,8 @@ struct LaunchRecord {
 };
 
 /// The launches of steps of one kind up to a size. Kinds: "step", all of a CPU's step; of a GPU's step "decode" or
-/// "mixed", its body, and "head", or "dense-head" where every token has a row of logits.
+/// "mixed", its body, and "head", or "dense-head" where every token has a row of logits; "resident" and "resident-head"
+/// where a body is one kernel.
 struct LaunchListRecord {
   std::string kind;
   int64_t maxRows = 0;

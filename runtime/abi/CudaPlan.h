@@ -5,7 +5,9 @@
 // A step is a body, embedding to the last layer's attention, and a head, from the rows whose logits are wanted to
 // sampling. A body is chosen by the number of tokens and by whether every sequence has just one (decode) or not
 // (mixed); a head by the number of logits rows and by whether they are all of the step's rows (dense) or must be
-// gathered. The executor joins a body and a head to one graph when they first meet. To the kernels of a head,
+// gathered. For a GPU that runs enough blocks at once there may be resident bodies, kernels whose blocks wait for each
+// other: they take the place of the decode bodies, each with a head of its own, where every row has logits. The
+// executor joins a body and a head to one graph when they first meet. To the kernels of a head,
 // CudaStep::counts[Tokens] is the number of logits rows: their CudaStep points to counts of their own.
 #pragma once
 #include <cstdint>
@@ -21,6 +23,8 @@ enum class CudaArgKind : uint8_t {
   Workspace, ///< scratch of one launch, undefined before it
   Counters,  ///< 32-bit counters that are 0 before every launch, and left 0 by it
   TensorMap, ///< offset is an index into CudaPlan::tensorMaps; points at the 128-byte descriptor
+  Pointers,  ///< offset is an index into CudaPlan::pointers; points at the addresses from there on
+  Exchange,  ///< memory of resident bodies: 0 at load, and left by one step to the next
 };
 
 struct CudaArg {
@@ -78,6 +82,12 @@ struct CudaPlan {
   const CudaLaunchList *decode, *mixed, *heads, *denseHeads; ///< each ascending in maxRows
   int32_t numDecode, numMixed, numHeads, numDenseHeads;
   uint64_t workspaceBytes, counterBytes;
+  const CudaLaunchList *resident = nullptr, *residentHeads = nullptr; ///< as many of both, ascending in maxRows
+  int32_t numResident = 0;
+  int32_t residentBlocks = 0; ///< of a resident body, a multiprocessor each, that must run at once
+  const CudaArg *pointers = nullptr;
+  int32_t numPointers = 0;
+  uint64_t exchangeBytes = 0;
 };
 
 } // namespace sinter::rt

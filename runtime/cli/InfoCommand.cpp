@@ -22,7 +22,7 @@ json::object memoryOf(const Plan &plan) {
   if (plan.cuda) {
     CudaMemoryPlan sizes(plan, 0, 0);
     memory["logits"] = sizes.logits;
-    memory["workspace"] = sizes.workspace + sizes.counters;
+    memory["workspace"] = sizes.workspace + sizes.counters + sizes.exchange;
   } else {
     memory["logits"] =
         static_cast<uint64_t>(plan.maxStepLogits) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float);
@@ -52,6 +52,7 @@ json::object cudaOf(const CudaPlan &plan) {
                        {"shared_bytes", kernel.staticShared + kernel.dynamicShared},
                        {"spill_bytes", kernel.spillBytes}});
   return {{"architecture", plan.architecture},
+          {"resident", arrayOf(plan.resident, plan.numResident)},
           {"decode", arrayOf(plan.decode, plan.numDecode)},
           {"mixed", arrayOf(plan.mixed, plan.numMixed)},
           {"heads", arrayOf(plan.heads, plan.numHeads)},

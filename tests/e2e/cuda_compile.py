@@ -57,6 +57,13 @@ def check(s, family, arch, *flags):
     return f"{len(rows)} kernels, at most {max(r[2] for r in rows)} registers and {max(r[3] for r in rows)} bytes shared"
 
 
+def check_resident(s):
+    said = check(s, "resident", "sm_90a")
+    shown = s.call("inspect", s.scratch / "resident-sm_90a", "--tokens", "1")
+    require("_decode_step_1" in shown, "a step of one sequence is not one kernel")
+    return said
+
+
 def check_repeats(s):
     """The executable says nothing of where it was made, nor of what the cache held."""
     made = []
@@ -83,6 +90,7 @@ def main():
             for arch in ARCHITECTURES:
                 report.check(f"{family} {arch}", lambda: check(s, family, arch))
             report.check(f"{family} sm_90a portable", lambda: check(s, family, "sm_90a", "--kernels", "portable"))
+        report.check("a step of one sequence as one kernel", lambda: check_resident(s))
         report.check("the same bytes from another folder", lambda: check_repeats(s))
     report.finish()
 

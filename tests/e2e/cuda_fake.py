@@ -83,6 +83,17 @@ def check_kernels(s, exe):
     return f"{calls:g} launches a step"
 
 
+def check_resident(s, exe):
+    """A step of one sequence is the layers, the head and sample; of more sequences, or on a smaller GPU, a list."""
+    bench = ("bench", "--context", "64", "--steps", "4", "-r", "1", "--kernels", "-o", "json")
+    counts = []
+    for sequences, settings in (1, {}), (2, {}), (1, {"multiprocessors": 114}):
+        test = json.loads(s.good(exe, *bench, "-c", str(sequences), **settings).stdout)[0]
+        counts.append(sum(kernel["calls_per_step"] for kernel in test["kernels"]))
+    require(counts[0] == 3 and counts[1] == counts[2] > 20, f"{counts} launches a step")
+    return f"{counts} launches a step"
+
+
 def check_run(s, exe):
     prompt = [3, 1, 4, 1, 5]
     want = expected_tokens(prompt, 20)
@@ -195,6 +206,10 @@ def main():
             report.check(f"{exe.name}: eval", lambda: check_eval(s, exe))
             report.check(f"{exe.name}: soak", lambda: check_soak(s, exe, little))
             report.check(f"{exe.name}: info", lambda: check_info(s, exe, "sm_90a"))
+        resident = s.compile("resident", "resident", "sm_90a")
+        report.check("resident: bench --kernels", lambda: check_resident(s, resident))
+        report.check("resident: run", lambda: check_run(s, resident))
+        report.check("resident: eval", lambda: check_eval(s, resident))
         report.check("refusals", lambda: check_refusals(s, native))
         report.check("failing steps", lambda: check_failing_steps(s, native))
     report.finish()

@@ -36,6 +36,7 @@ Result<CudaBuffers> CudaBuffers::allocate(const CudaDriver &driver, const Plan &
                {buffers.arena, sizes.arena, "activations", false},
                {buffers.workspace, sizes.workspace, "the workspace", false},
                {buffers.counters, sizes.counters, "counters", true},
+               {buffers.exchange, sizes.exchange, "the exchange", true},
                {buffers.logitMemory, sizes.logits, "logits", false},
                {buffers.kv, kvBytes, "the KV cache", true}};
   for (const auto &part : parts) {
@@ -73,6 +74,23 @@ Result<void> CudaBuffers::makeTensorMaps(const CudaDriver &driver, const CudaPla
   });
 }
 
+Result<void> CudaBuffers::makePointers(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream) {
+  size_t bytes = static_cast<size_t>(plan.numPointers) * sizeof(CudaAddress);
+  if (bytes == 0)
+    return {};
+  Result<CudaMemory> memory = allocateCudaMemory(driver, bytes, "pointers");
+  Result<CudaPinned> pinned = allocateCudaPinned(driver, bytes);
+  if (!memory || !pinned)
+    return tl::unexpected(memory ? pinned.error() : memory.error());
+  auto *addresses = static_cast<CudaAddress *>(pinned->get());
+  for (int32_t i = 0; i < plan.numPointers; ++i)
+    addresses[i] = address(plan.pointers[i]);
+  pointers = std::move(*memory);
+  return driver.call(driver.cuMemcpyHtoDAsync_v2, pointers.get(), addresses, bytes, stream).and_then([&] {
+    return driver.call(driver.cuStreamSynchronize, stream);
+  });
+}
+
 CudaAddress CudaBuffers::address(const CudaArg &arg) const {
   switch (arg.kind) {
   case CudaArgKind::Null:
@@ -91,6 +109,10 @@ CudaAddress CudaBuffers::address(const CudaArg &arg) const {
     return counters.get() + arg.offset;
   case CudaArgKind::TensorMap:
     return tensorMaps.get() + arg.offset * sizeof(CudaTensorMapImage);
+  case CudaArgKind::Pointers:
+    return pointers.get() + arg.offset * sizeof(CudaAddress);
+  case CudaArgKind::Exchange:
+    return exchange.get() + arg.offset;
   }
   assert(false && "unknown CudaArgKind");
   return 0;

@@ -9,19 +9,21 @@ namespace sinter::rt {
 
 class CudaBuffers {
 public:
-  /// Counters and KV pools are zero once `stream` is done: attention multiplies what is in a block by 0, which a NaN
-  /// would survive.
+  /// Counters, the exchange and KV pools are zero once `stream` is done: attention multiplies what is in a block by 0,
+  /// which a NaN would survive.
   static Result<CudaBuffers> allocate(const CudaDriver &driver, const Plan &plan, const CudaMemoryPlan &sizes,
                                       int32_t numBlocks, CudaStreamHandle stream);
   /// Encodes the plan's tensor maps and copies them up; synchronous.
   Result<void> makeTensorMaps(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream);
+  /// Copies up the addresses that CudaPlan::pointers asks for; synchronous.
+  Result<void> makePointers(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream);
 
   CudaAddress address(const CudaArg &arg) const;
   CudaAddress weights() const { return weightMemory.get(); }
   CudaAddress logits() const { return logitMemory.get(); }
 
 private:
-  CudaMemory weightMemory, arena, workspace, counters, logitMemory, kv, tensorMaps;
+  CudaMemory weightMemory, arena, workspace, counters, exchange, logitMemory, kv, tensorMaps, pointers;
   uint64_t kvLayerBytes = 0;
 };
 

@@ -81,9 +81,11 @@ Result<void> CudaExecutor::load(const Payload &code, const Payload &weights, con
     return tl::unexpected(loaded.error());
   kernels = std::move(*loaded);
   Result<double> seconds =
-      buffers.makeTensorMaps(driver, *plan.cuda, copies.get()).and_then([&] { return allocateSteps(); }).and_then([&] {
-        return CudaUpload::run(*gpu, **source, buffers.weights(), plan.weightsBytes, options.threads);
-      });
+      buffers.makeTensorMaps(driver, *plan.cuda, copies.get())
+          .and_then([&] { return buffers.makePointers(driver, *plan.cuda, copies.get()); })
+          .and_then([&] { return allocateSteps(); })
+          .and_then(
+              [&] { return CudaUpload::run(*gpu, **source, buffers.weights(), plan.weightsBytes, options.threads); });
   if (!seconds)
     return tl::unexpected(seconds.error());
   secondsOfUpload = *seconds;
@@ -117,7 +119,8 @@ Result<void> CudaExecutor::buildCommonGraphs() {
   std::vector<CudaStepLists> wanted;
   for (int32_t i = 0; i < cuda.numDecode; ++i) {
     int32_t rows = std::min(cuda.decode[i].maxRows, plan.maxStepLogits);
-    wanted.push_back(CudaStepLists::choose(cuda, {.numTokens = rows, .numSeqs = rows, .numLogits = rows}));
+    wanted.push_back(CudaStepLists::choose(cuda, {.numTokens = rows, .numSeqs = rows, .numLogits = rows},
+                                           gpu->facts().multiprocessors));
   }
   for (int32_t i = 0; i < cuda.numMixed; ++i)
     wanted.push_back({&cuda.mixed[i], nullptr, false});
@@ -128,7 +131,8 @@ Result<void> CudaExecutor::buildCommonGraphs() {
 }
 
 Result<int64_t> CudaExecutor::buildAllGraphs() {
-  auto built = gpu->makeCurrent().and_then([&] { return buildGraphs(CudaStepLists::all(plan)); });
+  auto built =
+      gpu->makeCurrent().and_then([&] { return buildGraphs(CudaStepLists::all(plan, gpu->facts().multiprocessors)); });
   if (!built)
     return tl::unexpected(built.error());
   return graphs->count();

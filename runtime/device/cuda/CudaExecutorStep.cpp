@@ -13,7 +13,7 @@ Result<void> CudaExecutor::start(const Step &step, std::span<const SampleRow> ro
   CudaSlot &slot = slots[static_cast<size_t>(started) % slots.size()];
   slot.index = started;
   slot.wantLogits = wantLogits && step.numLogits > 0;
-  slot.launches = CudaStepLists::choose(*plan.cuda, step);
+  slot.launches = CudaStepLists::choose(*plan.cuda, step, gpu->facts().multiprocessors);
   slot.describe(step, rows);
   auto done = gpu->makeCurrent()
                   .and_then([&] { return upload(slot, step, rows); })

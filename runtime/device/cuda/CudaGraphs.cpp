@@ -18,15 +18,20 @@ const CudaLaunchList *findList(const CudaLaunchList *lists, int32_t count, int32
 
 } // namespace
 
-std::array<std::span<const CudaLaunchList>, 4> listsOf(const CudaPlan &plan) {
+std::array<std::span<const CudaLaunchList>, 6> listsOf(const CudaPlan &plan) {
   auto span = [](const CudaLaunchList *lists, int32_t count) { return std::span(lists, static_cast<size_t>(count)); };
-  return {span(plan.decode, plan.numDecode), span(plan.mixed, plan.numMixed), span(plan.heads, plan.numHeads),
-          span(plan.denseHeads, plan.numDenseHeads)};
+  return {span(plan.decode, plan.numDecode),     span(plan.mixed, plan.numMixed),
+          span(plan.heads, plan.numHeads),       span(plan.denseHeads, plan.numDenseHeads),
+          span(plan.resident, plan.numResident), span(plan.residentHeads, plan.numResident)};
 }
 
-CudaStepLists CudaStepLists::choose(const CudaPlan &plan, const Step &step) {
+CudaStepLists CudaStepLists::choose(const CudaPlan &plan, const Step &step, int multiprocessors) {
   CudaStepLists lists{};
-  if (step.numTokens == step.numSeqs)
+  bool decodes = step.numTokens == step.numSeqs;
+  if (decodes && step.numLogits == step.numTokens && multiprocessors >= plan.residentBlocks)
+    if (auto *body = findList(plan.resident, plan.numResident, step.numTokens))
+      return {body, plan.residentHeads + (body - plan.resident), true};
+  if (decodes)
     lists.body = findList(plan.decode, plan.numDecode, step.numTokens);
   if (!lists.body)
     lists.body = findList(plan.mixed, plan.numMixed, step.numTokens);
@@ -41,7 +46,7 @@ CudaStepLists CudaStepLists::choose(const CudaPlan &plan, const Step &step) {
 
 /// From a number of rows to the next, no other list comes into question, nor from a first to a last in between: it is
 /// enough to try these.
-std::vector<CudaStepLists> CudaStepLists::all(const Plan &plan) {
+std::vector<CudaStepLists> CudaStepLists::all(const Plan &plan, int multiprocessors) {
   std::set<int32_t> rows{0, 1};
   auto addBorder = [&](int32_t last) { rows.insert({last, last + 1}); };
   for (int32_t limit : {plan.maxSeqs, plan.maxStepLogits, plan.maxStepTokens})
@@ -58,7 +63,8 @@ std::vector<CudaStepLists> CudaStepLists::all(const Plan &plan) {
           continue;
         if (logits > std::min(tokens, plan.maxStepLogits))
           continue;
-        CudaStepLists lists = choose(*plan.cuda, {.numTokens = tokens, .numSeqs = sequences, .numLogits = logits});
+        CudaStepLists lists =
+            choose(*plan.cuda, {.numTokens = tokens, .numSeqs = sequences, .numLogits = logits}, multiprocessors);
         if (known.insert({lists.body, lists.head}).second)
           found.push_back(lists);
       }

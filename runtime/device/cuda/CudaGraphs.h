@@ -13,8 +13,8 @@
 
 namespace sinter::rt {
 
-/// Decode, mixed, heads, dense heads.
-std::array<std::span<const CudaLaunchList>, 4> listsOf(const CudaPlan &plan);
+/// Decode, mixed, heads, dense heads, resident, their heads.
+std::array<std::span<const CudaLaunchList>, 6> listsOf(const CudaPlan &plan);
 
 /// Which lists a step runs. `head` is null for a step whose logits nobody wants.
 struct CudaStepLists {
@@ -22,10 +22,12 @@ struct CudaStepLists {
   bool dense; ///< the head is
 
   /// Decode lists take steps in which every sequence has exactly one token, dense heads those in which every token
-  /// wants logits, if their largest bucket holds them.
-  static CudaStepLists choose(const CudaPlan &plan, const Step &step);
+  /// wants logits, if their largest bucket holds them. Resident lists take what they can
+  /// on a GPU of enough
+  /// `multiprocessors`.
+  static CudaStepLists choose(const CudaPlan &plan, const Step &step, int multiprocessors = 0);
   /// All that choose() can come to, each once, in an order that only the plan decides.
-  static std::vector<CudaStepLists> all(const Plan &plan);
+  static std::vector<CudaStepLists> all(const Plan &plan, int multiprocessors = 0);
   int32_t numBody() const { return body ? body->numLaunches : 0; }
   int32_t numLaunches() const { return numBody() + (head ? head->numLaunches : 0); }
   const CudaLaunch &launch(int32_t index) const {

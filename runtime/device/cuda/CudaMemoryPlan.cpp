@@ -23,7 +23,7 @@ int32_t largestHead(const CudaPlan &plan) {
 
 CudaMemoryPlan::CudaMemoryPlan(const Plan &plan, uint64_t stepBytes, uint64_t kvBytes)
     : weights(plan.weightsBytes), arena(plan.arenaBytes), workspace(plan.cuda->workspaceBytes),
-      counters(plan.cuda->counterBytes),
+      counters(plan.cuda->counterBytes), exchange(plan.cuda->exchangeBytes),
       logits(static_cast<uint64_t>(largestHead(*plan.cuda)) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float)),
       steps(stepBytes), kvBlock(plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers)), kvWanted(kvBytes) {
   // A slot, block * block tokens + place, is 32 bits wide.

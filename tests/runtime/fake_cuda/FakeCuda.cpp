@@ -104,7 +104,7 @@ CudaStatus cuDeviceGetAttribute(int *value, CudaDeviceAttribute attribute, CudaO
     *value = capability % 10;
     return cudaSuccess;
   case CudaDeviceAttribute::Multiprocessors:
-    *value = 132;
+    *value = int(fakeSetting("FAKE_CUDA_MULTIPROCESSORS", 132));
     return cudaSuccess;
   case CudaDeviceAttribute::ClockKilohertz:
     *value = 1000000;
