@@ -76,8 +76,8 @@ private:
 llvm::Error selectMatmul(CudaListBuilder &list, const Linear &op);
 llvm::Error selectMatmul(CudaListBuilder &list, const SwigluLinear &op);
 llvm::Error selectAttention(CudaListBuilder &list, const RopeAttention &op);
-/// The layers of the decode list and the dense head of one row as one resident kernel, if the model and the architecture
-/// allow it. After all other lists.
+/// The layers of the decode list and the dense head of one row as one resident kernel, if the model and the
+/// architecture allow it. After all other lists.
 llvm::Error selectResident(CudaListBuilder &list);
 /// rms_norm of x to `out`, on behalf of `op`; `weight` null: it is folded into what reads `out`.
 llvm::Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value *weight, double eps,
