@@ -64,8 +64,6 @@ CudaArg CudaListBuilder::value(const Value &v) const {
   return {CudaArgKind::Value, uint64_t(held.offset)};
 }
 
-int CudaListBuilder::smallRows() const {
-  return rows <= 16 ? 16 : rows <= 256 ? 256 : stepRows();
-}
+int CudaListBuilder::smallRows() const { return rows <= 16 ? 16 : rows <= 256 ? 256 : stepRows(); }
 
 } // namespace sinter
