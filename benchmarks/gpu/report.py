@@ -17,6 +17,11 @@ def number(value):
     return "" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
+def measured(value):
+    """Three digits, zeros included."""
+    return number(value) if value is None or value >= 100 else f"{value:#.3g}"
+
+
 def verdict(r, percent=False):
     """The bar, and whether it was met; nothing where there is none."""
     if r.get("bar") is None:
@@ -32,13 +37,14 @@ def ratio(r, key):
 
 
 def table(head, lines):
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines])
+    rows = [f"| {' | '.join(line)} |" for line in [head, *lines]]
+    return "\n".join([rows[0], "|" + "---|" * len(head), *rows[1:]])
 
 
 def steps_table(rows):
     return table(["what", "Sinter", "floor", "× floor", "vLLM", "× vLLM", "bar"],
-                 [[r["what"], f"{number(r['ours'])} {r['unit']}", number(r["floor"]), ratio(r, "of_floor"),
-                   number(r["peer"]), ratio(r, "of_peer"), verdict(r)] for r in rows])
+                 [[r["what"], f"{measured(r['ours'])} {r['unit']}", measured(r["floor"]),
+                   ratio(r, "of_floor"), measured(r["peer"]), ratio(r, "of_peer"), verdict(r)] for r in rows])
 
 
 def matmul_table(rows):
@@ -57,9 +63,12 @@ def attention_table(rows):
         prompt = r["what"] == "prompt"
         what = f"prompt of {r['tokens']:,}" if prompt else f"step of {r['sequences']} × {r['context']:,}"
         rate = f"{r['tflops']:.0f} TFLOP/s" if prompt else f"{r['of_bandwidth']:.0%} of read bandwidth"
-        lines.append([what, f"{r['us']:.1f} us", rate, number(r.get("us_other")), ratio(r, "of_other"),
+        lines.append([what, f"{measured(r['us'])} us", rate, measured(r.get("us_other")), ratio(r, "of_other"),
                       verdict(r, percent=not prompt)])
-    return table(["attention, 32 heads and 8 KV heads of 128", "Sinter", "", "other, us", "× other", "bar"], lines)
+    # Without the peer prompts stand beside torch, and steps beside nothing.
+    other = "FlashAttention-3" if any("us_other" in r for r in rows if r["what"] == "step") else "torch"
+    return table(["attention, 32 heads and 8 KV heads of 128", "Sinter", "rate", f"{other}, us", f"× {other}", "bar"],
+                 lines)
 
 
 def tables(results):
