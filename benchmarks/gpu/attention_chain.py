@@ -4,7 +4,7 @@
 less the same graph without attention. How much of a launch hides behind its neighbours depends on what shared memory
 and registers they leave, so a launch between kernels that only wait says little.
 
-    benchmarks/gpu/attention_bed.py [--model qwen3-0.6b] [--steps 1x1043,8x1043,100+3000+64] [--knobs '[{"perSm": 1}]']
+    benchmarks/gpu/attention_chain.py [--model qwen3-0.6b] [--steps 1x1043,100+3000+64] [--knobs '[{"perSm": 1}]']
 
 Weights, keys and values are of other addresses in every layer and exceed L2 several times. Beside the time stands the
 share of --peak that reading the keys and values in it makes.
