@@ -63,7 +63,7 @@ class Model:
             self.executables[flags] = exe
         shutil.rmtree(self.folder / "model")
         print(f"{name}: {reference.bytes / 2**30:.2f} GiB of weights made in {made - start:.1f} s, saved in "
-              f"{saved - made:.1f} s, compiled in {time.monotonic() - saved:.1f} s, the references' logits meanwhile in "
+              f"{saved - made:.1f} s, compiled in {time.monotonic() - saved:.1f} s, meanwhile the references' logits in "
               f"{referred - saved:.1f} s", flush=True)
 
     def compile(self, flags, options):
@@ -147,7 +147,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=3, help="executables at once")
     parser.add_argument("--keep", type=Path, help="folder that executables are moved to, with their weights")
     parser.add_argument("--work", default="/dev/shm" if os.path.isdir("/dev/shm") else None,
-                        help="folder for weights, twice the size of the largest model, and once more for each of --flags")
+                        help="folder for weights: twice the largest model's size, and once more for each of --flags")
     options = parser.parse_args()
     options.flags = options.flags or [""]
     report = Report()
