@@ -63,7 +63,7 @@ class Model:
             self.executables[flags] = exe
         shutil.rmtree(self.folder / "model")
         print(f"{name}: {reference.bytes / 2**30:.2f} GiB of weights made in {made - start:.1f} s, saved in "
-              f"{saved - made:.1f} s, compiled in {time.monotonic() - saved:.1f} s, meanwhile the references' logits in "
+              f"{saved - made:.1f} s, compiled in {time.monotonic() - saved:.1f} s, meanwhile reference logits in "
               f"{referred - saved:.1f} s", flush=True)
 
     def compile(self, flags, options):
