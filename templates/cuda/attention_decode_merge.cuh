@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From what warps have found to a row of the output: the warps of a CTA meet in shared memory, and CTAs that share a
-// head in global memory, where each but the last of them leaves its part in words that are zero before and after, and
-// never zero in between. The last waits for them, so no flag, no fence and no counter is between a part and its reader,
-// and only ever for CTAs before it, so it does not matter how many run at once. Parts are summed in their order: the
-// same input gives the same bits.
+// head in global memory, where each but the last of them leaves its part in words of arrival_words.cuh. The last waits
+// for them and clears them; only ever for CTAs before it, so it does not matter how many run at once. Parts are summed
+// in their order: the same input gives the same bits.
 #pragma once
+#include "templates/cuda/arrival_words.cuh"
 #include "templates/cuda/attention_decode_slice.cuh"
 #include "templates/cuda/bf16.cuh"
 #include "templates/cuda/math.cuh"
@@ -92,30 +92,15 @@ struct DecodeMail {
         sums(mail + (cta * C.mailWords() + row * C.mailRowWords() + C.headDim)) {}
 };
 
-/// A float as a word that is not zero: the last bit of its fraction is set.
-__device__ __forceinline__ u32 toMail(float v) { return __float_as_uint(v) | 1; }
-
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ void sendRow(u32 *mail, int cta, int row, const DecodeRow<C> &r) {
   DecodeMail<C> to(mail, cta, row);
   if constexpr (DecodeRow<C>::width == 4)
-    storeRelaxed(to.out, U32x4{toMail(r.out[0]), toMail(r.out[1]), toMail(r.out[2]), toMail(r.out[3])});
+    storeRelaxed(to.out, U32x4{presentOdd(r.out[0]), presentOdd(r.out[1]), presentOdd(r.out[2]), presentOdd(r.out[3])});
   else
-    storeRelaxed(to.out, U32x2{toMail(r.out[0]), toMail(r.out[1])});
+    storeRelaxed(to.out, U32x2{presentOdd(r.out[0]), presentOdd(r.out[1])});
   if (threadIdx.x % 32 == 0)
-    storeRelaxed(to.sums, U32x2{toMail(r.max), toMail(r.sum)});
-}
-
-__device__ __forceinline__ bool missing(U32x2 v) { return (v.x == 0) | (v.y == 0); }
-__device__ __forceinline__ bool missing(U32x4 v) { return (v.x == 0) | (v.y == 0) | (v.z == 0) | (v.w == 0); }
-
-/// Words that weigh nothing, and are not missing.
-template <int Count>
-constexpr __device__ Words<Count> mailed() {
-  if constexpr (Count == 4)
-    return {1, 1, 1, 1};
-  else
-    return {1, 1};
+    storeRelaxed(to.sums, U32x2{presentOdd(r.max), presentOdd(r.sum)});
 }
 
 /// This CTA's part of a row, with what CTAs `first` to `last` - 1 leave of it: taken out of the mail as soon as they
@@ -123,7 +108,7 @@ constexpr __device__ Words<Count> mailed() {
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ DecodeRow<C> mergeMail(u32 *mail, int first, int last, int row, DecodeRow<C> r) {
   constexpr int width = DecodeRow<C>::width, together = 16;
-  constexpr Words<width> nothing = mailed<width>();
+  constexpr Words<width> nothing = presentZeros<width>();
   int lane = int(threadIdx.x) % together;
 #pragma unroll 1
   for (int base = first; base < last; base += together) {
@@ -133,7 +118,7 @@ __device__ __forceinline__ DecodeRow<C> mergeMail(u32 *mail, int first, int last
     u32 *at = from.sums + lane * C.mailWords();
     do
       loadRelaxedIf(mine, sums, at);
-    while (__any_sync(~0u, missing(sums)));
+    while (__any_sync(~0u, absent(sums)));
     Words<width> out[together];
     bool wait;
     do {
@@ -145,7 +130,7 @@ __device__ __forceinline__ DecodeRow<C> mergeMail(u32 *mail, int first, int last
       }
 #pragma unroll
       for (int i = 0; i < together; ++i)
-        wait |= missing(out[i]);
+        wait |= absent(out[i]);
     } while (__any_sync(~0u, wait));
     if (mine)
       storeGlobal(at, U32x2{});

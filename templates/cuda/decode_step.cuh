@@ -3,7 +3,7 @@
 //
 // Weights stream through one ring that outlives operations (decode_step_load.cuh); eight warps consume them
 // (decode_step_consume.cuh, decode_step_attention.cuh); three finish tiles and merge heads. SMs meet nowhere:
-// activations are waited for word by word (decode_step_exchange.cuh), so all CTAs must run at once.
+// activations are waited for word by word (arrival_words.cuh), so all CTAs must run at once.
 #pragma once
 #include "templates/cuda/decode_step_attention.cuh"
 #include "templates/cuda/decode_step_finish.cuh"

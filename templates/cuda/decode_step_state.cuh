@@ -3,8 +3,8 @@
 #pragma once
 #include "runtime/abi/CudaStep.h"
 #include "templates/cuda/decode_step_config.h"
-#include "templates/cuda/decode_step_exchange.cuh"
 #include "templates/cuda/decode_step_schedule.h"
+#include "templates/cuda/decode_step_wait.cuh"
 #include "templates/cuda/ptx/types.cuh"
 
 namespace sinter::cuda {

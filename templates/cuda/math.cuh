@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arithmetic that several kernels share, so that they agree in every bit.
 #pragma once
+#include "templates/cuda/ptx/arithmetic.cuh"
 #include "templates/cuda/ptx/types.cuh"
 
 namespace sinter::cuda {
@@ -8,13 +9,6 @@ namespace sinter::cuda {
 inline constexpr float log2OfE = 1.4426950408889634f; ///< softmax runs on powers of two
 
 __device__ __forceinline__ float minusInfinity() { return -__int_as_float(0x7f800000); }
-
-/// 2^v within 2 units in the last place; 0 for -inf.
-__device__ __forceinline__ float exp2Approx(float v) {
-  float e;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(v));
-  return e;
-}
 
 __device__ __forceinline__ float silu(float v) { return v / (1 + __expf(-v)); }
 

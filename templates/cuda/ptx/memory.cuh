@@ -87,13 +87,21 @@ __device__ __forceinline__ void storeGlobal(void *p, U32x2 v) {
   asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(p), "r"(v.x), "r"(v.y) : "memory");
 }
 
-/// Words that blocks pass to each other while they run, two or four at once: each arrives whole, in no order.
+/// Words that CTAs pass to each other while they run, one, two or four at once: each arrives whole, in no order.
+__device__ __forceinline__ void storeRelaxed(u32 *p, u32 v) {
+  asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" ::"l"(p), "r"(v) : "memory");
+}
 __device__ __forceinline__ void storeRelaxed(u32 *p, U32x2 v) {
   asm volatile("st.relaxed.gpu.global.v2.u32 [%0], {%1, %2};" ::"l"(p), "r"(v.x), "r"(v.y) : "memory");
 }
 __device__ __forceinline__ void storeRelaxed(u32 *p, U32x4 v) {
   asm volatile("st.relaxed.gpu.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                : "memory");
+}
+__device__ __forceinline__ u32 loadRelaxed(const u32 *p) {
+  u32 v;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
+  return v;
 }
 /// Without a branch, so that many are under way at once: leaves `v` where not `wanted`.
 __device__ __forceinline__ void loadRelaxedIf(bool wanted, U32x2 &v, const u32 *p) {
@@ -120,7 +128,12 @@ __device__ __forceinline__ U32x4 loadShared(u32 address) {
   return v;
 }
 
-/// 8 such bytes.
+/// 4 such bytes, and 8.
+__device__ __forceinline__ u32 loadSharedWord(u32 address) {
+  u32 v;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(address) : "memory");
+  return v;
+}
 __device__ __forceinline__ U32x2 loadSharedX2(u32 address) {
   U32x2 v;
   asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(address) : "memory");
