@@ -2,11 +2,13 @@
 // The layers of a decode step of one sequence as one kernel: a CTA on every SM, each with its tiles of every operation.
 //
 // Weights stream through one ring that outlives operations (decode_step_load.cuh); eight warps consume them
-// (decode_step_consume.cuh, decode_step_attention.cuh); three finish tiles and merge heads. SMs meet nowhere:
-// activations are waited for word by word (arrival_words.cuh), so all CTAs must run at once.
+// (decode_step_consume.cuh, decode_step_attention.cuh); three finish tiles (decode_step_finish.cuh) and merge heads
+// (decode_step_merge.cuh). SMs meet nowhere: activations are waited for word by word (arrival_words.cuh), so all CTAs
+// must run at once.
 #pragma once
 #include "templates/cuda/decode_step_attention.cuh"
 #include "templates/cuda/decode_step_finish.cuh"
+#include "templates/cuda/decode_step_merge.cuh"
 #include "templates/cuda/ptx/launch.cuh"
 
 namespace sinter::cuda {

@@ -59,7 +59,7 @@ struct StepConsumer {
   /// would overtake them.
   __device__ __forceinline__ void release() {
     asyncProxyFence();
-    arrive(ring.empty(place.slot));
+    barrierArriveWarp(ring.empty(place.slot), lane);
     place.advance();
   }
 
@@ -90,12 +90,6 @@ struct StepConsumer {
     mma(sum[3], a[3], second.z, second.w);
   }
 
-  __device__ __forceinline__ void arrive(u32 barrier) const {
-    __syncwarp();
-    if (lane == 0)
-      barrierArrive(barrier);
-  }
-
   /// Hands this warp's part of tile `tile`, of the SM's in an operation, to who finishes it.
   __device__ __forceinline__ void finishTile(float (&sum)[4][4], int tile) {
     float low = (sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]);
@@ -110,7 +104,7 @@ struct StepConsumer {
       storeShared(at, __float_as_uint(low));
       storeShared(at + 8 * C.warps * 4, __float_as_uint(high));
     }
-    arrive(sums.full(f));
+    barrierArriveWarp(sums.full(f), lane);
     sums.advance(f);
   }
 };
@@ -140,7 +134,7 @@ __device__ __forceinline__ void fetchActivations(StepConsumer<C> &self, const u3
   if (norm) {
     barrierWaitBounded(self.sums.squaresEmpty(), parity ^ 1);
     storeShared(self.shared + C.squaresAt() + (self.warp * 32 + self.lane) * 4, __float_as_uint(squares));
-    self.arrive(self.sums.squaresFull());
+    barrierArriveWarp(self.sums.squaresFull(), self.lane);
   }
 }
 

@@ -17,18 +17,13 @@ struct StepFinisher {
     U32x4 v = loadShared(address);
     return (__uint_as_float(v.x) + __uint_as_float(v.y)) + (__uint_as_float(v.z) + __uint_as_float(v.w));
   }
-  __device__ __forceinline__ void arrive(u32 barrier) const {
-    __syncwarp();
-    if (lane == 0)
-      barrierArrive(barrier);
-  }
 
   /// The sum of row lane % 16 over all warps, once it is there.
   __device__ __forceinline__ float tileSum() {
     barrierWaitBounded(sums.full(warp), sums.parity(warp));
     float sum = sumOfFour(shared + C.sumsAt() + (warp * C.sumWords + lane % 16 * C.warps + lane / 16 * 4) * 4);
     sum += __shfl_xor_sync(~0u, sum, 16);
-    arrive(sums.empty(warp));
+    barrierArriveWarp(sums.empty(warp), lane);
     sums.advance(warp);
     return sum;
   }
@@ -39,7 +34,7 @@ struct StepFinisher {
     barrierWaitBounded(sums.squaresFull(), parity);
     u32 at = shared + C.squaresAt() + lane * 16;
     float squares = sumOfFour(at) + sumOfFour(at + 512);
-    arrive(sums.squaresEmpty());
+    barrierArriveWarp(sums.squaresEmpty(), lane);
     return normFactor(sumOverLanes(squares), C.hidden, C.eps);
   }
 };

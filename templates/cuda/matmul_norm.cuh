@@ -32,9 +32,7 @@ struct MatmulFactors {
   /// The multiplying side: the factors of its next tile are there from here to done().
   __device__ __forceinline__ void await() const { barrierWait(ready(), place.parity); }
   __device__ __forceinline__ void done() {
-    __syncwarp();
-    if (threadIdx.x % 32 == 0)
-      barrierArrive(free());
+    barrierArriveWarp(free(), threadIdx.x % 32);
     place.advance();
   }
   /// Scales this thread's sums of the rows from row `first` of the tile on.

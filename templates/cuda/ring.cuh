@@ -77,9 +77,7 @@ struct RingReader {
   /// Gives the slot back. What was loaded from it has to have come, which mmas that take it wait for: an arrival does
   /// not wait for loads under way, and the next copy would overtake them.
   __device__ __forceinline__ void release(u32 lane) {
-    __syncwarp();
-    if (lane == 0)
-      barrierArrive(ring.empty(place.slot));
+    barrierArriveWarp(ring.empty(place.slot), lane);
     place.advance();
   }
 };

@@ -20,6 +20,13 @@ __device__ __forceinline__ void barrierArrive(u32 barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
+/// Arrives once for a warp, when all of its lanes have come here.
+__device__ __forceinline__ void barrierArriveWarp(u32 barrier, u32 lane) {
+  __syncwarp();
+  if (lane == 0)
+    barrierArrive(barrier);
+}
+
 /// Arrives, and lets the phase wait for `bytes` more that a bulk copy will bring.
 __device__ __forceinline__ void barrierArriveExpect(u32 barrier, u32 bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
