@@ -21,8 +21,9 @@ FLOW = {"qkv": ("x", "qkv"), "o": ("attention", "x"), "gate-up": ("x", "inner"),
 
 
 def config_of(name, tokens, knobs):
-    """A matmul of a chain."""
+    """A matmul of a chain. As compiled, up to 64 rows are normed by matmuls, and more beforehand, which is left out."""
     own = dict(norm=True) if name in ("qkv", "gate-up") else dict(squares=True)
+    own = own if tokens <= 64 else {}
     return Config(tokens=tokens, **SHAPES[name], **own | knobs.get("all", {}) | knobs.get(name, {}))
 
 

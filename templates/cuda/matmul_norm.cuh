@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RMSNorm of x within a matmul, the norm's weight being folded into the packed one: sums of products are multiplied by
-// the factor of their row. Whoever wrote x left the squares of each row, added up for every 64 columns; warps that do
-// not multiply turn them into factors while the others do.
+// the factor of their row. Whoever wrote x left the squares of each row, added up for every 64 columns; a warp that
+// does not multiply turns them into factors while the others do.
 #pragma once
 #include "templates/cuda/math.cuh"
 #include "templates/cuda/matmul_schedule.cuh"
@@ -11,11 +11,11 @@
 
 namespace sinter::cuda {
 
-/// Where the factors of a tile's rows pass from those warps to the ones that multiply.
+/// Where the factors of a tile's rows pass from that warp to those that multiply.
 template <MatmulConfig C>
 struct MatmulFactors {
-  static constexpr int threads = C.factorWarps() * 32, rows = ceilDiv(C.tileTokens, threads); ///< rows of a thread
-  u32 values; ///< address of [tileTokens] floats
+  static constexpr int rows = ceilDiv(C.tileTokens, 32); ///< of a lane
+  u32 values;                                            ///< address of [tileTokens] floats
   RingPlace<1> place{};
 
   /// `base`: of the kernel's shared memory.
@@ -25,7 +25,7 @@ struct MatmulFactors {
 
   /// By one thread, before a barrierInitFence() and a barrier of the CTA.
   __device__ __forceinline__ void init() const {
-    barrierInit(ready(), threads);
+    barrierInit(ready(), 32);
     barrierInit(free(), C.consumers / 32);
   }
 
@@ -66,9 +66,9 @@ struct MatmulFactors {
     return normFactor(sum, C.k, C.eps);
   }
 
-  /// Those of all tiles of a CTA, by thread `thread` of the warps for it. `squares`: [tokens][blocks of x].
-  __device__ __forceinline__ void give(const float *squares, int tokens, int worker, int thread) const {
-    MatmulCut cut = cutOf<C>(C.adaptive ? tokens : C.tokens);
+  /// Those of all tiles of a CTA, by lane `lane` of the warp for it. `squares`: [tokens][blocks of x].
+  __device__ __forceinline__ void give(const float *squares, int tokens, int worker, int lane) const {
+    MatmulCut cut = cutOf<C>(C.tokens);
     RingPlace<1> free{0, 1};
 #pragma unroll 1
     for (int index = worker; index < cut.count; index += C.workers()) {
@@ -76,14 +76,14 @@ struct MatmulFactors {
       float found[rows];
 #pragma unroll
       for (int i = 0; i < rows; ++i) {
-        int token = tile.token + i * threads + thread, row = token < tokens ? token : tokens - 1;
+        int token = tile.token + i * 32 + lane, row = token < tokens ? token : tokens - 1;
         found[i] = factorOf(squares + (long long)row * C.blocks());
       }
       barrierWait(this->free(), free.parity);
       free.advance();
 #pragma unroll
       for (int i = 0; i < rows; ++i)
-        if (int row = i * threads + thread; row < C.tileTokens)
+        if (int row = i * 32 + lane; row < C.tileTokens)
           storeShared(values + row * 4, __float_as_uint(found[i]));
       barrierArrive(ready());
     }
