@@ -78,11 +78,9 @@ public:
     kernels();
     tensorMaps();
     pointers();
-    for (auto [name, lists] : namedLists())
-      for (auto [i, list] : llvm::enumerate(*lists))
-        launches(list, name, i);
-    for (auto [name, lists] : namedLists())
-      listTable(*lists, name);
+    lists(stepLists());
+    if (hasResident())
+      lists(residentLists());
     cudaPlan(architecture);
     os << "} // namespace\n\n";
     emitPlan(plan, target, facts, "0", "    .cuda = &cudaPlan,\n", os);
@@ -91,14 +89,22 @@ public:
 
 private:
   using NamedList = std::pair<llvm::StringRef, const std::vector<CudaKernelList> *>;
-  llvm::SmallVector<NamedList> namedLists() const {
-    llvm::SmallVector<NamedList> lists = {
-        {"decode", &plan.decode}, {"mixed", &plan.mixed}, {"heads", &plan.heads}, {"denseHeads", &plan.denseHeads}};
-    if (!plan.resident.empty()) {
-      lists.push_back({"resident", &plan.resident});
-      lists.push_back({"residentHeads", &plan.residentHeads});
-    }
-    return lists;
+  /// Those of every plan.
+  std::array<NamedList, 4> stepLists() const {
+    return {
+        {{"decode", &plan.decode}, {"mixed", &plan.mixed}, {"heads", &plan.heads}, {"denseHeads", &plan.denseHeads}}};
+  }
+  std::array<NamedList, 2> residentLists() const {
+    return {{{"resident", &plan.resident}, {"residentHeads", &plan.residentHeads}}};
+  }
+  bool hasResident() const { return !plan.resident.empty(); }
+
+  void lists(llvm::ArrayRef<NamedList> named) {
+    for (auto [name, lists] : named)
+      for (auto [i, list] : llvm::enumerate(*lists))
+        launches(list, name, i);
+    for (auto [name, lists] : named)
+      listTable(*lists, name);
   }
 
   void kernels() {
@@ -172,16 +178,15 @@ private:
     field("numKernels", llvm::Twine(plan.kernels.size()));
     field("tensorMaps", plan.tensorMaps.empty() ? "nullptr" : "tensorMaps");
     field("numTensorMaps", llvm::Twine(plan.tensorMaps.size()));
-    auto lists = namedLists();
-    for (auto [name, list] : llvm::ArrayRef(lists).take_front(4))
+    for (auto [name, list] : stepLists())
       field(name, name);
-    for (auto [name, list] : llvm::ArrayRef(lists).take_front(4))
+    for (auto [name, list] : stepLists())
       field("num" + name.substr(0, 1).upper() + name.substr(1).str(), llvm::Twine(list->size()));
     field("workspaceBytes", llvm::Twine(plan.workspaceBytes));
     field("counterBytes", llvm::Twine(plan.counterBytes));
-    if (!plan.resident.empty()) {
-      field("resident", "resident");
-      field("residentHeads", "residentHeads");
+    if (hasResident()) {
+      for (auto [name, list] : residentLists())
+        field(name, name);
       field("numResident", llvm::Twine(plan.resident.size()));
       field("residentBlocks", llvm::Twine(plan.residentBlocks));
       field("pointers", "pointers");

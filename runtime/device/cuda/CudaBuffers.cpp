@@ -20,6 +20,32 @@ Result<CudaTensorMapImage> encode(const CudaDriver &driver, const CudaTensorMap 
   return image;
 }
 
+/// A table on the GPU of what `make` says of each of `count` indices; synchronous.
+template <typename T, typename Make>
+Result<CudaMemory> uploadTable(const CudaDriver &driver, int32_t count, const char *what, CudaStreamHandle stream,
+                               Make &&make) {
+  size_t bytes = static_cast<size_t>(count) * sizeof(T);
+  if (bytes == 0)
+    return CudaMemory();
+  Result<CudaMemory> memory = allocateCudaMemory(driver, bytes, what);
+  Result<CudaPinned> pinned = allocateCudaPinned(driver, bytes);
+  if (!memory || !pinned)
+    return tl::unexpected(memory ? pinned.error() : memory.error());
+  T *table = static_cast<T *>(pinned->get());
+  for (int32_t i = 0; i < count; ++i) {
+    Result<T> entry = make(i);
+    if (!entry)
+      return tl::unexpected(entry.error());
+    table[i] = *entry;
+  }
+  auto copied = driver.call(driver.cuMemcpyHtoDAsync_v2, memory->get(), table, bytes, stream).and_then([&] {
+    return driver.call(driver.cuStreamSynchronize, stream);
+  });
+  if (!copied)
+    return tl::unexpected(copied.error());
+  return memory;
+}
+
 } // namespace
 
 Result<CudaBuffers> CudaBuffers::allocate(const CudaDriver &driver, const Plan &plan, const CudaMemoryPlan &sizes,
@@ -53,42 +79,23 @@ Result<CudaBuffers> CudaBuffers::allocate(const CudaDriver &driver, const Plan &
   return buffers;
 }
 
-Result<void> CudaBuffers::makeTensorMaps(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream) {
-  size_t bytes = static_cast<size_t>(plan.numTensorMaps) * sizeof(CudaTensorMapImage);
-  if (bytes == 0)
-    return {};
-  Result<CudaMemory> memory = allocateCudaMemory(driver, bytes, "tensor maps");
-  Result<CudaPinned> pinned = allocateCudaPinned(driver, bytes);
-  if (!memory || !pinned)
-    return tl::unexpected(memory ? pinned.error() : memory.error());
-  auto *images = static_cast<CudaTensorMapImage *>(pinned->get());
-  for (int32_t i = 0; i < plan.numTensorMaps; ++i) {
-    Result<CudaTensorMapImage> image = encode(driver, plan.tensorMaps[i], address(plan.tensorMaps[i].base));
-    if (!image)
-      return fail("tensor map " + std::to_string(i) + ": " + image.error().message);
-    images[i] = *image;
-  }
-  tensorMaps = std::move(*memory);
-  return driver.call(driver.cuMemcpyHtoDAsync_v2, tensorMaps.get(), images, bytes, stream).and_then([&] {
-    return driver.call(driver.cuStreamSynchronize, stream);
-  });
-}
-
-Result<void> CudaBuffers::makePointers(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream) {
-  size_t bytes = static_cast<size_t>(plan.numPointers) * sizeof(CudaAddress);
-  if (bytes == 0)
-    return {};
-  Result<CudaMemory> memory = allocateCudaMemory(driver, bytes, "pointers");
-  Result<CudaPinned> pinned = allocateCudaPinned(driver, bytes);
-  if (!memory || !pinned)
-    return tl::unexpected(memory ? pinned.error() : memory.error());
-  auto *addresses = static_cast<CudaAddress *>(pinned->get());
-  for (int32_t i = 0; i < plan.numPointers; ++i)
-    addresses[i] = address(plan.pointers[i]);
-  pointers = std::move(*memory);
-  return driver.call(driver.cuMemcpyHtoDAsync_v2, pointers.get(), addresses, bytes, stream).and_then([&] {
-    return driver.call(driver.cuStreamSynchronize, stream);
-  });
+Result<void> CudaBuffers::makeTables(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream) {
+  auto image = [&](int32_t i) -> Result<CudaTensorMapImage> {
+    Result<CudaTensorMapImage> encoded = encode(driver, plan.tensorMaps[i], address(plan.tensorMaps[i].base));
+    if (!encoded)
+      return fail("tensor map " + std::to_string(i) + ": " + encoded.error().message);
+    return encoded;
+  };
+  auto pointer = [&](int32_t i) -> Result<CudaAddress> { return address(plan.pointers[i]); };
+  auto maps = uploadTable<CudaTensorMapImage>(driver, plan.numTensorMaps, "tensor maps", stream, image);
+  if (!maps)
+    return tl::unexpected(maps.error());
+  tensorMaps = std::move(*maps);
+  auto addresses = uploadTable<CudaAddress>(driver, plan.numPointers, "pointers", stream, pointer);
+  if (!addresses)
+    return tl::unexpected(addresses.error());
+  pointers = std::move(*addresses);
+  return {};
 }
 
 CudaAddress CudaBuffers::address(const CudaArg &arg) const {

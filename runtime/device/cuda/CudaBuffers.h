@@ -13,10 +13,8 @@ public:
   /// which a NaN would survive.
   static Result<CudaBuffers> allocate(const CudaDriver &driver, const Plan &plan, const CudaMemoryPlan &sizes,
                                       int32_t numBlocks, CudaStreamHandle stream);
-  /// Encodes the plan's tensor maps and copies them up; synchronous.
-  Result<void> makeTensorMaps(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream);
-  /// Copies up the addresses that CudaPlan::pointers asks for; synchronous.
-  Result<void> makePointers(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream);
+  /// Copies up the plan's tensor maps, encoded, and the addresses that CudaPlan::pointers asks for; synchronous.
+  Result<void> makeTables(const CudaDriver &driver, const CudaPlan &plan, CudaStreamHandle stream);
 
   CudaAddress address(const CudaArg &arg) const;
   CudaAddress weights() const { return weightMemory.get(); }

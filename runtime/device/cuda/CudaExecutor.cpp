@@ -81,11 +81,9 @@ Result<void> CudaExecutor::load(const Payload &code, const Payload &weights, con
     return tl::unexpected(loaded.error());
   kernels = std::move(*loaded);
   Result<double> seconds =
-      buffers.makeTensorMaps(driver, *plan.cuda, copies.get())
-          .and_then([&] { return buffers.makePointers(driver, *plan.cuda, copies.get()); })
-          .and_then([&] { return allocateSteps(); })
-          .and_then(
-              [&] { return CudaUpload::run(*gpu, **source, buffers.weights(), plan.weightsBytes, options.threads); });
+      buffers.makeTables(driver, *plan.cuda, copies.get()).and_then([&] { return allocateSteps(); }).and_then([&] {
+        return CudaUpload::run(*gpu, **source, buffers.weights(), plan.weightsBytes, options.threads);
+      });
   if (!seconds)
     return tl::unexpected(seconds.error());
   secondsOfUpload = *seconds;

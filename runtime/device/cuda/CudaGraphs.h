@@ -22,8 +22,7 @@ struct CudaStepLists {
   bool dense; ///< the head is
 
   /// Decode lists take steps in which every sequence has exactly one token, dense heads those in which every token
-  /// wants logits, if their largest bucket holds them. Resident lists take what they can
-  /// on a GPU of enough
+  /// wants logits, if their largest bucket holds them. Resident lists take what they can on a GPU of enough
   /// `multiprocessors`.
   static CudaStepLists choose(const CudaPlan &plan, const Step &step, int multiprocessors = 0);
   /// All that choose() can come to, each once, in an order that only the plan decides.
