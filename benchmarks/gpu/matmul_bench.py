@@ -42,8 +42,8 @@ class Bench(MatmulBed):
 
         def work():
             for weight_map in maps:
-                kernel.launch(args_of(squares=squares.data_ptr(), x=x.data_ptr(), y=y.data_ptr(), residual=residual.data_ptr(), x_map=x_map,
-                                      weight_map=weight_map), overlap, step)
+                kernel.launch(args_of(squares=squares.data_ptr(), x=x.data_ptr(), y=y.data_ptr(),
+                                      residual=residual.data_ptr(), x_map=x_map, weight_map=weight_map), overlap, step)
         time = self.median(self.gpu.graph(work)) / copies * 1e3
         for address in [x_map, *maps]:
             self.gpu.free(address)

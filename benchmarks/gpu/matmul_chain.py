@@ -14,8 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "gpu"))
 from harness import compile_all
 from matmul import Config, Matmul, args_of
 from matmul_bed import MatmulBed
-from matmul_bench import SHAPES
-
+from matmul_bench import MODEL, SHAPES
 
 FLOW = {"qkv": ("x", "qkv"), "o": ("attention", "x"), "gate-up": ("x", "inner"), "down": ("inner", "x")}
 
@@ -36,13 +35,13 @@ class Chain(MatmulBed):
                         for name, shape in SHAPES.items()}
 
     def buffers(self, tokens):
-        widths = {"x": 2560, "qkv": 6144, "attention": 4096, "inner": 9728}
+        widths = {"x": MODEL.hidden, "qkv": SHAPES["qkv"]["n"], "attention": MODEL.query, "inner": MODEL.inner}
         return {name: self.random(tokens, width, scale=1) for name, width in widths.items()}
 
     def time(self, kernels, tokens, overlap):
         from driver import CudaStep
         data = self.buffers(tokens)
-        squares = self.torch.full((tokens, 40), 64 / 3, dtype=self.torch.float32, device="cuda")
+        squares = self.torch.full((tokens, MODEL.hidden // 64), 64 / 3, dtype=self.torch.float32, device="cuda")
         counts = self.torch.full((3,), tokens, dtype=self.torch.int32, device="cuda")
         step, launches, maps = CudaStep(counts=counts.data_ptr()), [], []
         for layer in range(self.options.layers):

@@ -84,9 +84,9 @@ class Bed(matmul_checks.Bed):
 
     def launch(self, residual, overlap):
         i, bias = self.inputs, self.inputs.config.bias
-        args = args_of(squares=self.squares.data_ptr(), x=i.x.data_ptr(), y=self.y.data_ptr(), bias=i.bias.data_ptr() if bias else 0,
-                       up_bias=i.up_bias.data_ptr() if bias else 0, residual=residual.data_ptr(), x_map=self.maps[0],
-                       weight_map=self.maps[1])
+        args = args_of(squares=self.squares.data_ptr(), x=i.x.data_ptr(), y=self.y.data_ptr(),
+                       bias=i.bias.data_ptr() if bias else 0, up_bias=i.up_bias.data_ptr() if bias else 0,
+                       residual=residual.data_ptr(), x_map=self.maps[0], weight_map=self.maps[1])
         self.kernel.launch(args, overlap, CudaStep(counts=i.counts.data_ptr()))
 
     def check(self):
