@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole models on the GPU against transformers, at the shapes of real ones with random weights: prompts of several
 lengths, each followed by decode steps, alone and in ragged batches with other requests. The root mean square distance
-of our logits to those of transformers in float32 is at most 1.2 times that of transformers in bfloat16. Then how long
-such an executable takes from its start to the first token, its weights in the page cache.
+of our logits to those of transformers in float32 is at most 1.2 times that of transformers in bfloat16. Then random
+requests come and go, and how long such an executable takes from its start to the first token, its weights in the page
+cache. Random requests watch the GPU's memory: nothing else may use it, unless --soak 0 leaves them out.
 
 Usage: models_test.py --sinter build/bin/sinter [--models qwen3-0.6b,llama-3.2-1b] [--flags=--kernels=portable ...]
 """
@@ -74,6 +75,11 @@ class Model:
         return exe, subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
                                      stderr=subprocess.PIPE, text=True)
 
+    def soak(self, exe, steps):
+        """Steps of every kind and size, one after another: alone and in batches, prompts and answers."""
+        out = call([exe, "soak", "--steps", steps, "--kv-memory", KV_MEMORY])
+        return ", ".join(" ".join(line.split()) for line in out.splitlines())
+
     def start(self, exe):
         """From the start of a process to its first token, after one that read the weights."""
         times, command = [], [exe, "bench", "-p", "1", "-n", "0", "-r", "1", "-o", "json", "--kv-memory", KV_MEMORY]
@@ -129,6 +135,8 @@ def check(model, exe, report, options):
         for (part, prompt, flags), result in zip(cases, pool.map(attempt, cases)):
             kind = f"{part}{' beside others' if flags else ''} {prompt}"
             report.check(f"{exe.name} {kind}", lambda: outcome(result))
+    if options.soak:
+        report.check(f"{exe.name} soak", lambda: model.soak(exe, options.soak))
     report.check(f"{exe.name} start", lambda: model.start(exe))
 
 
@@ -145,6 +153,7 @@ def main():
                         help="lengths, separated by commas")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=3, help="executables at once")
+    parser.add_argument("--soak", type=int, default=500, help="steps of random requests (default: %(default)s)")
     parser.add_argument("--keep", type=Path, help="folder that executables are moved to, with their weights")
     parser.add_argument("--work", default="/dev/shm" if os.path.isdir("/dev/shm") else None,
                         help="folder for weights: twice the largest model's size, and once more for each of --flags")
