@@ -34,7 +34,7 @@ class Bench(MatmulBed):
         weights, x = self.random(copies, config.weight_elements()), self.random(config.tokens, config.k, scale=1)
         y, residual = self.random(config.tokens, config.n, scale=1), self.random(config.tokens, config.n, scale=1)
         counts = torch.full((3,), config.tokens, dtype=torch.int32, device="cuda")
-        squares = torch.ones(config.tokens * max(config.n, config.k) // 64, device="cuda")
+        squares = torch.ones(-(-config.tokens // 32) * 32 * max(config.n, config.k) // 64, device="cuda")
         step = CudaStep(counts=counts.data_ptr())
         x_map = kernel.tensor_map(0, x.data_ptr())
         maps = [kernel.tensor_map(1, weights[i].data_ptr()) for i in range(copies)]

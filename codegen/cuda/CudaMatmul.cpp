@@ -18,9 +18,8 @@ using Launch = CudaListBuilder::Launch;
 
 /// Rows up to which a matmul streams its weights past all of them at once.
 constexpr int64_t streamedRows = 16;
-/// Rows up to which one that works tile by tile norms its input. Beyond, getting at the factors of all rows in every
-/// tile's CTA costs as much as a launch that norms.
-constexpr int64_t normedRows = 64;
+/// Rows up to which one that works tile by tile norms its input.
+constexpr int64_t normedRows = 256;
 
 /// A linear or swiglu_linear, in the terms of the templates.
 struct MatmulOp {

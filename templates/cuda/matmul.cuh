@@ -170,9 +170,9 @@ __device__ __forceinline__ void matmulConsume(const rt::CudaStep &step, const rt
 /// What a thread does that finds the norm's factors.
 template <MatmulConfig C, int N>
 __device__ __forceinline__ void matmulFactors(const rt::CudaStep &step, const rt::CudaArgs<N> &args, u32 base,
-                                              MatmulCta cta, int lane) {
+                                              MatmulCta cta, int thread) {
   waitForPrerequisites();
-  MatmulFactors<C>(base).give(args.template get<const float>(3), rowCount(step), cta.worker, lane);
+  MatmulFactors<C>(base).give(args.template get<const float>(3), rowCount(step), cta, thread);
 }
 
 /// The whole kernel.
@@ -193,16 +193,16 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   MatmulCta cta{int(blockIdx.x) / C.split, C.split > 1 ? clusterRank() : 0};
   if (threadIdx.x < C.consumers) {
     if constexpr (C.loaders() == 128)
-      acquireRegisters<232>();
+      acquireRegisters<C.norm ? 224 : 232>();
     matmulConsume<C>(step, args, base, cta);
   } else {
     if constexpr (C.loaders() == 128)
-      releaseRegisters<40>();
+      releaseRegisters<C.norm ? 56 : 40>();
     if (threadIdx.x == C.consumers)
       matmulLoad<C>(step, args.pointers[7], args.pointers[8], base, cta);
     if constexpr (C.norm)
-      if (int lane = int(threadIdx.x) - C.consumers - 32; lane >= 0)
-        matmulFactors<C>(step, args, base, cta, lane);
+      if (int thread = int(threadIdx.x) - C.consumers - 32; thread >= 0)
+        matmulFactors<C>(step, args, base, cta, thread);
     __syncwarp();
     if constexpr (C.split > 1) {
       clusterBarrier();

@@ -24,7 +24,7 @@ struct MatmulConfig {
   int tokens = 0; ///< rows at most
   Epilogue epilogue = Epilogue::None;
   Out out = Out::Bf16;
-  bool norm = false;    ///< of x, whose squares are given; the norm's weight is in w. Not with large() tiles
+  bool norm = false;    ///< of x, whose squares are given; the norm's weight is in w
   bool squares = false; ///< leave the squares of y, which is bfloat16 and not of SwiGlu, for the matmul that norms it
   bool bias = false;    ///< for SwiGlu: one of the gate's, one of the up projection's
   float eps = 1e-6f;    ///< of the norm
@@ -83,17 +83,17 @@ struct MatmulConfig {
     bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 96 || tileTokens == 128 || tileTokens == 160 ||
                 tileTokens == 192 || tileTokens == 256 || (tileTokens == 176 && split > 1);
     bool band = bands == 1 || (bands == 2 && tileTokens <= 160 && !adaptive);
-    bool factors = !norm || !large();
     bool square = !squares || (out == Out::Bf16 && !gated() && !norm);
     bool sum =
         split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 && sumBytes() <= ringBytes());
-    return shape && tile && band && factors && square && sum && (!adaptive || (split == 1 && tileTokens == 256)) &&
-           stages >= 2 && outstanding >= 1 && sharedBytes() <= sharedPerBlock;
+    return shape && tile && band && square && sum && (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 &&
+           outstanding >= 1 && sharedBytes() <= sharedPerBlock;
   }
-  /// Threads beside those that multiply: one loads, and 32 get a norm's factors. Large tiles have a warpgroup of them,
-  /// which hands its registers to the others.
+  /// Threads beside those that multiply: one loads, and a warp gets a norm's factors. Large tiles have a warpgroup of
+  /// them, which hands its registers to the others, and three warps for factors.
   constexpr bool large() const { return tileTokens * bands > 128; }
   constexpr int loaders() const { return large() ? 128 : norm ? 64 : 32; }
+  constexpr int factorWarps() const { return large() ? 3 : 1; }
   constexpr int threads() const { return consumers + loaders(); }
   constexpr int blocksPerSm() const { return sharedBytes() <= sharedFor(2) && !large() ? 2 : 1; }
   constexpr int grid() const { return workers() * split; }

@@ -4,6 +4,7 @@
 #pragma once
 #include "templates/cuda/bf16.cuh"
 #include "templates/cuda/matmul_config.h"
+#include "templates/cuda/matmul_squares.cuh"
 #include "templates/cuda/ptx/barrier.cuh"
 #include "templates/cuda/ptx/copy.cuh"
 #include "templates/cuda/ptx/matrix.cuh"
@@ -17,7 +18,7 @@ template <MatmulConfig C>
 struct MatmulOutput {
   const float *bias, *upBias;
   const u16 *residual;
-  float *squares; ///< [tokens][64 columns of y]: added up over those columns
+  float *squares; ///< of y, as squaresAt() has them
   void *y;
   int tokens;      ///< rows of y
   u32 staging;     ///< this warpgroup's part of shared memory
@@ -97,7 +98,7 @@ struct MatmulOutput {
       }
       float sum = sumOverLanes<8>(squaresOf(v));
       if (mine && piece == 0)
-        squares[(long long)(firstToken + token) * ceilDiv(C.n, 64) + column / 64] = sum;
+        squares[squaresAt(firstToken + token, column / 64, ceilDiv(C.n, 64))] = sum;
     }
   }
 
