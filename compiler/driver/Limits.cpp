@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/driver/Limits.h"
 #include "ir/Ops.h"
+#include "templates/cuda/attention_decode_config.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace sinter {
 
 namespace {
+
+constexpr int mostCudaSeqs = cuda::AttentionDecodeConfig::mostSequences;
 
 /// What a target's steps are sized for unless told.
 struct TargetDefaults {
@@ -26,6 +29,12 @@ llvm::Expected<Limits> limitsOf(const CompileOptions &options, const Target &tar
   if (defaults.kvType && options.kvType && *options.kvType != *defaults.kvType)
     return llvm::createStringError("--kv-dtype " + options.kvType->str() + ": " + target.name + " stores " +
                                    defaults.kvType->str());
+  if (target.cuda && options.maxSeqs > mostCudaSeqs)
+    return llvm::createStringError(llvm::formatv("--max-seqs {0}: a step of {1} has at most {2} sequences",
+                                                 options.maxSeqs, target.name, mostCudaSeqs)
+                                       .str());
+  if (target.cuda && !options.quantizeActivations)
+    return llvm::createStringError("--activations f32: expected a cpu target, found " + target.name);
   if (target.cuda && options.verify)
     return llvm::createStringError("--verify: expected a cpu target, found " + target.name);
   if (options.verify && options.randomWeights)

@@ -45,7 +45,7 @@ void addDeviceFlags(CLI::App &command, DeviceFlags &flags) {
                    "Use the weights where they lie in the page cache: starts faster, may run slower, not checked; for "
                    "a GPU only the last");
   command.add_option("--gpu", flags.gpu, "Which GPU to use; of a model for GPUs")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, INT32_MAX))
       ->option_text("N [0]");
   command.add_flag("--check-kernels", flags.checkKernels,
                    "Wait for every kernel and name the one that fails, slow; of a model for GPUs");

@@ -147,7 +147,7 @@ def check_refusals(s, exe):
         (dict(free=10 << 20, total=80 * gib), "are needed, 10.0 MiB of 80.0 GiB are free (Fake GPU)"),
         (dict(version=12040), "the CUDA driver is too old: built for CUDA 13.0, the driver is for 12.4"),
         (dict(init=100), "no GPU: the CUDA driver finds none"),
-        (dict(gpus=0), "no GPU 0: the CUDA driver finds 0"),
+        (dict(gpus=0), "no GPU: the CUDA driver finds none"),
         (dict(context=2), "cuDevicePrimaryCtxRetain: CUDA_ERROR_OUT_OF_MEMORY (out of memory)"),
         (dict(fail_kernel="linear"), f"kernel k01_linear_1: cuLaunchKernelEx: {FAULT}"),
         (dict(fail="cuLibraryLoadData:5"), f"_linear_1: cuLibraryLoadData: {FAULT}"),

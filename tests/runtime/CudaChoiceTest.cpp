@@ -2,6 +2,8 @@
 // How tokens are chosen on a GPU that is played: which rows, by whom, and from which logits.
 #include "CudaPrompts.h"
 #include "runtime/engine/Engine.h"
+#include <gmock/gmock.h>
+#include <numeric>
 
 using namespace sinter::rt;
 
@@ -96,6 +98,31 @@ TEST_F(CudaChoiceTest, PenaltiesAndBiasesGoUpAndMayGrow) {
     EXPECT_EQ(bias[0].token, 3);
     EXPECT_EQ(bias[1].token, 7);
     EXPECT_EQ(bias[1].bias, 1.25f);
+  }
+}
+
+TEST_F(CudaChoiceTest, StepsGoOnAfterOneWhosePenaltiesFindNoMemory) {
+  auto executor = make();
+  std::vector<int32_t> many(100000);
+  std::iota(many.begin(), many.end(), 0);
+  TokenHistory few, all;
+  few.addPrompt(std::vector<int32_t>{5, 9});
+  all.addPrompt(many);
+  SamplingParams params;
+  params.presencePenalty = 0.5f;
+  Prompts two({2, 2});
+  auto start = [&](const TokenHistory &history) {
+    two.rows[1] = {.params = &params, .history = &history, .seed = 1, .index = 1};
+    return executor->start(two.step, two.rows, false);
+  };
+  gpu.failing = "cuMemAlloc_v2";
+  auto refused = start(all);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, testing::EndsWith(" for penalties"));
+  for (const TokenHistory *history : {&few, &all}) {
+    ASSERT_TRUE(start(*history));
+    EXPECT_TRUE(executor->finish());
+    gpu.failing.clear();
   }
 }
 

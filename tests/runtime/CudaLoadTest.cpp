@@ -46,6 +46,8 @@ TEST_F(CudaLoadTest, KvBlocksFillTheFreeMemory) {
   EXPECT_EQ(*sizes.blocks(sizes.needed()), 16) << "the fewest";
   EXPECT_EQ(*sizes.blocks(10 * sizes.fixed()), std::min<uint64_t>(8 * sizes.fixed() / block, 16 * toy::maxSeqs));
   EXPECT_EQ(*CudaMemoryPlan(toy::cudaPlan, 1000, 5 * block + 1).blocks(1 << 30), 5);
+  EXPECT_EQ(CudaMemoryPlan(toy::cudaPlan, 1000, uint64_t{1} << 60).needed(), sizes.fixed() + 16 * toy::maxSeqs * block)
+      << "no more than can be used, whatever is asked for";
   auto none = CudaMemoryPlan(toy::cudaPlan, 1000, block - 1).blocks(1 << 30);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().message, "31 B of KV cache hold no block: a block takes 32 B");
@@ -61,7 +63,9 @@ TEST_F(CudaLoadTest, ChecksTheGpuBeforeTheWeights) {
   EXPECT_THAT(loadError(empty, empty), HasSubstr("the payload has no section 'weights'"));
   CudaExecutorOptions options = fakeOptions();
   options.kvBytes = 1 << 20;
-  EXPECT_THAT(loadError(empty, empty, toy::cudaPlan, options), HasSubstr(" MiB are needed, 976.6 KiB of "));
+  Plan longer = toy::cudaPlan;
+  longer.maxSeqLen *= 1000;
+  EXPECT_THAT(loadError(empty, empty, longer, options), HasSubstr(" MiB are needed, 976.6 KiB of "));
   set("CAPABILITY", "80");
   EXPECT_EQ(loadError(empty, empty), "built for sm_90a, this GPU is sm_80 (Fake GPU)");
 }

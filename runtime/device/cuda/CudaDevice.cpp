@@ -23,6 +23,8 @@ Result<CudaDevice> CudaDevice::open(const CudaDriver &driver, const CudaNeeds &n
   int count = 0;
   if (auto counted = driver.call(driver.cuDeviceGetCount, &count); !counted)
     return tl::unexpected(counted.error());
+  if (count == 0)
+    return fail("no GPU: the CUDA driver finds none");
   if (index < 0 || index >= count)
     return fail("no GPU " + std::to_string(index) + ": the CUDA driver finds " + std::to_string(count));
   CudaOrdinal ordinal = 0;

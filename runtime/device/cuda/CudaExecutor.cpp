@@ -164,23 +164,26 @@ int32_t *CudaExecutor::publishedOf(int64_t step) const {
   return reinterpret_cast<int32_t *>(published.data()) + step % 2 * largestHead(*plan.cuda);
 }
 
-/// Room for so many in both sets. Graphs know the addresses, so that all are built anew when these grow.
+/// Room for so many in both sets. Graphs know the addresses, so that all are built anew when these grow. Where the GPU
+/// has no memory for them, everything stays as it was.
 Result<void> CudaExecutor::reserveLists(uint64_t biases, uint64_t histories) {
   if (biases <= biasCapacity && histories <= historyCapacity)
     return {};
   if (auto idle = driver.call(driver.cuStreamSynchronize, main.get()); !idle)
     return idle;
   constexpr uint64_t leastBiases = 4096, leastHistories = 65536;
-  biasCapacity = std::max({leastBiases, 2 * biasCapacity, biases});
-  historyCapacity = std::max({leastHistories, 2 * historyCapacity, histories});
-  uint64_t bytes = biasCapacity * sizeof(CudaLogitBias) + historyCapacity * sizeof(CudaTokenCount);
-  for (CudaMemory &memory : listMemory) {
-    Result<CudaMemory> larger = allocateCudaMemory(driver, bytes, "penalties");
-    if (!larger)
-      return tl::unexpected(larger.error());
-    memory = std::move(*larger);
-  }
+  uint64_t moreBiases = std::max({leastBiases, 2 * biasCapacity, biases});
+  uint64_t moreHistories = std::max({leastHistories, 2 * historyCapacity, histories});
+  uint64_t bytes = moreBiases * sizeof(CudaLogitBias) + moreHistories * sizeof(CudaTokenCount);
+  Result<CudaMemory> first = allocateCudaMemory(driver, bytes, "penalties");
+  Result<CudaMemory> second = allocateCudaMemory(driver, bytes, "penalties");
+  if (!first || !second)
+    return tl::unexpected(first ? second.error() : first.error());
   graphs->clear();
+  listMemory[0] = std::move(*first);
+  listMemory[1] = std::move(*second);
+  biasCapacity = moreBiases;
+  historyCapacity = moreHistories;
   // Built anew too, when they are next wanted: until then a step under way reads its times from their events.
   for (CudaTimedGraph &timed : timedGraphs)
     timed.lists = {};

@@ -25,10 +25,11 @@ CudaMemoryPlan::CudaMemoryPlan(const Plan &plan, uint64_t stepBytes, uint64_t kv
     : weights(plan.weightsBytes), arena(plan.arenaBytes), workspace(plan.cuda->workspaceBytes),
       counters(plan.cuda->counterBytes), exchange(plan.cuda->exchangeBytes),
       logits(static_cast<uint64_t>(largestHead(*plan.cuda)) * static_cast<uint64_t>(plan.vocabSize) * sizeof(float)),
-      steps(stepBytes), kvBlock(plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers)), kvWanted(kvBytes) {
+      steps(stepBytes), kvBlock(plan.kvBlockBytes * static_cast<uint64_t>(plan.numLayers)) {
   // A slot, block * block tokens + place, is 32 bits wide.
   mostBlocks = static_cast<int32_t>(
       std::min<int64_t>(int64_t{plan.maxSeqBlocks()} * plan.maxSeqs, INT32_MAX / plan.kvBlockTokens));
+  kvWanted = std::min(kvBytes, kvBlock * static_cast<uint64_t>(mostBlocks));
 }
 
 uint64_t CudaMemoryPlan::needed() const {

@@ -15,20 +15,19 @@ void CudaExecutor::startProfile() {
 Result<void> CudaExecutor::computeTimed(CudaSlot &slot) {
   CudaTimedGraph &timed = timedGraphs[slot.index % 2];
   if (timed.lists.body != slot.launches.body || timed.lists.head != slot.launches.head) {
-    timed = {slot.launches, {}, {}};
+    CudaTimedGraph made{slot.launches, {}, {}};
     for (int32_t i = 0; i <= slot.launches.numLaunches(); ++i) {
       Result<CudaEvent> event = makeCudaEvent(driver, 0);
       if (!event)
         return tl::unexpected(event.error());
-      timed.events.push_back(std::move(*event));
+      made.events.push_back(std::move(*event));
     }
     Result<CudaGraphExec> graph =
-        graphs->makeTimed(slot.launches, arraysOf(slot.index), othersOf(slot.index), copies.get(), timed.events);
-    if (!graph) {
-      timed = {};
+        graphs->makeTimed(slot.launches, arraysOf(slot.index), othersOf(slot.index), copies.get(), made.events);
+    if (!graph)
       return tl::unexpected(graph.error());
-    }
-    timed.graph = std::move(*graph);
+    made.graph = std::move(*graph);
+    timed = std::move(made);
   }
   return driver.call(driver.cuGraphLaunch, timed.graph.get(), main.get());
 }
