@@ -9,7 +9,8 @@ import weights_file
 
 
 class Reference:
-    """A model of transformers with random weights: everything as it initializes it, but norms that are not all one."""
+    """A model of transformers with random weights: everything as it initializes it, but norms that are not all one and
+    biases that are not all zero."""
 
     def __init__(self, config_file, seed, device):
         from transformers import AutoConfig, AutoModelForCausalLM
@@ -24,6 +25,8 @@ class Reference:
             for name, parameter in self.model.named_parameters():
                 if "norm" in name:
                     parameter.data.copy_(1 + 0.1 * torch.randn(parameter.shape))
+                elif name.endswith(".bias"):
+                    parameter.data.copy_(0.2 * torch.randn(parameter.shape))
         self.device, self.vocab_size = device, config.vocab_size
         self.bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
 
