@@ -8,8 +8,8 @@
 #
 # Suites: matvec, matmul, and so on for each NAME_test.py of this folder; kernels, which is those of kernels; sanitizer,
 # which repeats small cases of them under compute-sanitizer. Without a name all run; smollm2 and engine only if there is
-# a GGUF file. --jobs suites of kernels run at once; what measures memory or fills it (models, smollm2, engine) runs
-# alone, after them.
+# a GGUF file. --jobs suites of kernels run at once; after them whole models (families, models, smollm2, engine), which
+# measure memory or fill it, run alone.
 # Prints a line a suite as it ends, what a suite that failed has printed, and the sums: `N passed, N failed`.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,14 +28,14 @@ while [ $# -gt 0 ]; do
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-whole=(models smollm2 engine)
+whole=(families models smollm2 engine)
 kernels=()
 for test in "$here"/*_test.py; do
   name=$(basename "$test" _test.py)
   [[ " ${whole[*]} " = *" $name "* ]] || kernels+=("$name")
 done
 if [ ${#names[@]} = 0 ]; then
-  names=(kernels sanitizer models)
+  names=(kernels sanitizer families models)
   [ -n "$smollm2" ] && names+=(smollm2 engine)
 fi
 
@@ -66,6 +66,7 @@ command_of() { # SUITE: its words, one a line
   [ "$1" = "$test" ] || echo --small
   case $test in
     matvec) printf '%s\n' --packer "$work/pack.so" ;;
+    families) printf '%s\n' --sinter "$sinter" ;;
     models) printf '%s\n' --sinter "$sinter" "${models[@]}" ;;
     smollm2) printf '%s\n' --sinter "$sinter" --model "$smollm2" ;;
     engine) printf '%s\n' --sinter "$sinter" --model "$smollm2" --steps "$steps" ;;
