@@ -26,6 +26,8 @@ Error checkFolder(llvm::StringRef flag, llvm::StringRef path) {
 Error checkFile(llvm::StringRef flag, llvm::StringRef path) {
   if (fs::is_directory(path))
     return bad(flag, path, "a file to write", "a folder");
+  if (fs::exists(path) && !fs::is_regular_file(path))
+    return bad(flag, path, "a file to write", "a device or a pipe"); // a rename would put a file in its place
   llvm::StringRef folder = llvm::sys::path::parent_path(path);
   if (folder.empty())
     folder = ".";
@@ -45,8 +47,8 @@ Error checkOutputPaths(const CompileOptions &options) {
     TRY(checkFolder("--dump", options.dumpDir));
   if (options.until == Phase::Codegen)
     return checkFolder("-o", options.output);
-  bool toStdout = options.output.empty() || options.output == "-";
-  if (options.until < Phase::Codegen && toStdout)
+  bool toStream = options.output.empty() || options.output == "-" || options.output == "/dev/null";
+  if (options.until < Phase::Codegen && toStream)
     return Error::success();
   if (options.externalWeights && options.until == Phase::Executable)
     TRY(checkFile("--weights external", options.output + ".weights"));
