@@ -48,7 +48,8 @@ Error digestHeaders(llvm::StringRef includeDir, llvm::ArrayRef<llvm::StringRef> 
 
 llvm::Expected<ObjectCache> ObjectCache::open(llvm::StringRef dir) {
   if (std::error_code ec = fs::create_directories(dir))
-    return llvm::createFileError(dir, ec);
+    return llvm::createStringError("the cache of objects '" + dir + "': cannot make the folder: " + ec.message() +
+                                   "; SINTER_CACHE names another");
   if (!fs::is_directory(dir))
     return llvm::createStringError("the cache of objects '" + dir + "': expected a folder, found a file");
   return ObjectCache(dir);
