@@ -9,7 +9,7 @@
 # Suites: matvec, matmul, and so on for each NAME_test.py of this folder; kernels, which is those of kernels; sanitizer,
 # which repeats small cases of them under compute-sanitizer. Without a name all run; smollm2 and engine only if there is
 # a GGUF file. --jobs suites of kernels run at once; after them whole models (families, models, smollm2, engine), which
-# measure memory or fill it, run alone.
+# measure memory or fill it, and what loses the GPU on purpose (decode_step_withheld) run alone.
 # Prints a line a suite as it ends, what a suite that failed has printed, and the sums: `N passed, N failed`.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,14 +28,14 @@ while [ $# -gt 0 ]; do
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-whole=(families models smollm2 engine)
+whole=(decode_step_withheld families models smollm2 engine)
 kernels=()
 for test in "$here"/*_test.py; do
   name=$(basename "$test" _test.py)
   [[ " ${whole[*]} " = *" $name "* ]] || kernels+=("$name")
 done
 if [ ${#names[@]} = 0 ]; then
-  names=(kernels sanitizer families models)
+  names=(kernels sanitizer decode_step_withheld families models)
   [ -n "$smollm2" ] && names+=(smollm2 engine)
 fi
 
@@ -66,6 +66,7 @@ command_of() { # SUITE: its words, one a line
   [ "$1" = "$test" ] || echo --small
   case $test in
     matvec) printf '%s\n' --packer "$work/pack.so" ;;
+    decode_step_withheld) printf '%s\n' --sinter "$sinter" ;;
     families) printf '%s\n' --sinter "$sinter" ;;
     models) printf '%s\n' --sinter "$sinter" "${models[@]}" ;;
     smollm2) printf '%s\n' --sinter "$sinter" --model "$smollm2" ;;

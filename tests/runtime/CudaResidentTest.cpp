@@ -83,4 +83,19 @@ TEST_F(CudaResidentTest, SmallerGpusRunTheDecodeList) {
   EXPECT_EQ(launches[1].args[2], nullptr) << "as toy::cudaBody has it";
 }
 
+TEST_F(CudaResidentTest, FailuresSayThatBlocksMustAllRunAtOnce) {
+  constexpr const char *hint = "whose 132 blocks must all run at once";
+  for (bool resident : {true, false}) {
+    set("MULTIPROCESSORS", resident ? "132" : "114");
+    auto executor = make(fakeOptions(), plan);
+    Prompts one({1});
+    ASSERT_TRUE(executor->start(one.step, one.rows, false));
+    set("FAIL", "cuEventSynchronize");
+    auto result = executor->finish();
+    unsetenv("FAKE_CUDA_FAIL");
+    ASSERT_FALSE(result);
+    EXPECT_EQ(resident, result.error().message.find(hint) != std::string::npos) << result.error().message;
+  }
+}
+
 } // namespace

@@ -7,6 +7,20 @@
 
 namespace sinter::rt {
 
+namespace {
+
+/// A resident body gives up when its blocks do not all run, of which the driver's word for it says nothing.
+Result<void> explained(Result<void> done, const CudaPlan &plan, const CudaStepLists &lists) {
+  auto resident = std::span(plan.resident, static_cast<size_t>(plan.numResident));
+  bool one = std::ranges::any_of(resident, [&](const CudaLaunchList &list) { return &list == lists.body; });
+  if (!done && one)
+    done.error().message += "; the layers of this step are one kernel, whose " + std::to_string(plan.residentBlocks) +
+                            " blocks must all run at once: does another process use this GPU?";
+  return done;
+}
+
+} // namespace
+
 Result<void> CudaExecutor::start(const Step &step, std::span<const SampleRow> rows, bool wantLogits) {
   assert(started - finished < depth() && "steps under way");
   limitsOfPlan.check(step, rows.size());
@@ -21,7 +35,7 @@ Result<void> CudaExecutor::start(const Step &step, std::span<const SampleRow> ro
                   .and_then([&] { return download(slot); });
   if (done)
     ++started;
-  return done;
+  return explained(done, *plan.cuda, slot.launches);
 }
 
 Result<void> CudaExecutor::copyUp(CudaAddress to, const void *from, uint64_t bytes) {
@@ -106,6 +120,7 @@ Result<StepResult> CudaExecutor::finish() {
   ++finished;
   if (ended)
     ended = addTimes(slot);
+  ended = explained(ended, *plan.cuda, slot.launches);
   if (!ended)
     return tl::unexpected(ended.error());
   slot.tokens.assign(publishedOf(slot.index), publishedOf(slot.index) + slot.numLogits);
