@@ -9,6 +9,7 @@ namespace sinter::cuda {
 inline constexpr float log2OfE = 1.4426950408889634f; ///< softmax runs on powers of two
 
 __device__ __forceinline__ float minusInfinity() { return -__int_as_float(0x7f800000); }
+__device__ __forceinline__ float quietNan() { return __int_as_float(0x7fffffff); }
 
 __device__ __forceinline__ float silu(float v) { return v / (1 + __expf(-v)); }
 

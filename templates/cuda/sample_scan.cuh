@@ -45,14 +45,26 @@ __device__ __forceinline__ void editLogits(const rt::CudaStep &step, const rt::C
   __syncthreads();
 }
 
-/// The larger of `best` and this lane's logits of a group, as key and inverted id.
-__device__ __forceinline__ u64 largerOf(u64 best, const float (&v)[2][4], int group, int lane) {
+/// The largest logit that a warp has seen.
+struct SampleBest {
+  u64 own = 0;              ///< of this lane's, key and inverted id: the warp's largest is one of its lanes' own
+  float bound = quietNan(); ///< no lane's own is larger; NaN: nothing is known
+};
+
+/// Takes in a group, with the logits of this lane. Few groups have one that is larger than all before.
+__device__ __forceinline__ void keepLargest(SampleBest &best, const float (&v)[2][4], int group, int lane) {
+  float most = v[0][0];
+#pragma unroll
+  for (int i = 1; i < 8; ++i)
+    most = maxOrNan(most, v[i / 4][i % 4]);
+  if (__all_sync(~0u, most <= best.bound))
+    return;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     u64 one = u64(keyOf(v[i / 4][i % 4])) << 32 | ~u32(halfId(group, i / 4, lane, i % 4));
-    best = one > best ? one : best;
+    best.own = one > best.own ? one : best.own;
   }
-  return best;
+  best.bound = maxOverWarp(logitOf(u32(best.own >> 32)));
 }
 
 /// The largest of a group and the sum of exp((logit - largest) * scale).
@@ -75,18 +87,20 @@ __device__ __forceinline__ void measureGroup(const float (&v)[2][4], float scale
 template <SampleConfig C>
 __device__ __forceinline__ u64 scanGroups(const float *row, int begin, int end, bool draws, float scale, float *largest,
                                           float *sums, u64 *exchange) {
-  constexpr int warps = C.threads() / 32;
+  constexpr int warps = C.threads() / 32, depth = 2; // groups of a warp whose loads are under way at once
   int lane = int(threadIdx.x % 32);
-  u64 best = 0;
-  for (int group = begin + int(threadIdx.x / 32); group < end; group += 2 * warps) {
-    float v[2][2][4]; // two groups' loads are under way at once
+  SampleBest best;
+  for (int group = begin + int(threadIdx.x / 32); group < end; group += depth * warps) {
+    float v[depth][2][4];
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      loadHalf<C>(v[i / 2][i % 2], row, i < 2 || group + warps < end ? group + i / 2 * warps : C.groups(), i % 2, lane);
+    for (int i = 0; i < 2 * depth; ++i) {
+      int one = group + i / 2 * warps;
+      loadHalf<C>(v[i / 2][i % 2], row, one < end ? one : C.groups(), i % 2, lane);
+    }
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < depth; ++i)
       if (int one = group + i * warps; one < end) {
-        best = largerOf(best, v[i], one, lane);
+        keepLargest(best, v[i], one, lane);
         if (draws) {
           float most, sum;
           measureGroup(v[i], scale, most, sum);
@@ -95,7 +109,7 @@ __device__ __forceinline__ u64 scanGroups(const float *row, int begin, int end, 
         }
       }
   }
-  return blockMax<C>(best, exchange);
+  return blockMax<C>(best.own, exchange);
 }
 
 /// Says that this block's part of a row is done, after its writes to global memory. True, for all threads, in the last

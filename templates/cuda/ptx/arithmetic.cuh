@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Powers of two, and rounding to bfloat16.
-// Source: PTX ISA 9.0, "Floating Point Instructions": ex2; "Data Movement and Conversion Instructions": cvt
+// Powers of two, maxima, and rounding to bfloat16.
+// Source: PTX ISA 9.0, "Floating Point Instructions": ex2, max; "Data Movement and Conversion Instructions": cvt
 #pragma once
 #include "templates/cuda/ptx/types.cuh"
 
@@ -25,6 +25,13 @@ __device__ __forceinline__ u32 toBf16Pair(float low, float high) {
   u32 pair;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
   return pair;
+}
+
+/// The larger; NaN if either is.
+__device__ __forceinline__ float maxOrNan(float a, float b) {
+  float v;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(v) : "f"(a), "f"(b));
+  return v;
 }
 
 } // namespace sinter::cuda
