@@ -5,6 +5,8 @@
 #include "templates/cuda/attention_prefill_config.h"
 #include "templates/cuda/attention_prefill_mma_config.h"
 #include "templates/cuda/rope_append_config.h"
+#include "llvm/Support/MathExtras.h"
+#include <algorithm>
 #include <cmath>
 
 namespace sinter {
@@ -87,6 +89,8 @@ public:
     c.norm = fused && !op.qNorm.empty();
     c.eps = c.norm ? float(*op.eps) : c.eps;
     c.maxSequences = int(list.options.maxSeqs);
+    if (fused) // every row is a sequence; more than can be there cost time in every block
+      c.maxSequences = std::min(c.maxSequences, int(llvm::PowerOf2Ceil(uint64_t(std::max<int64_t>(list.rows, 32)))));
     c.bulk = list.native;
     c = tuned(c, list.options.arch->sharedBytesPerSm);
     args.push_back({CudaArgKind::Counters, 0});
