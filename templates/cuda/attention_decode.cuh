@@ -75,11 +75,10 @@ __device__ __forceinline__ void attendUnits(const rt::CudaStep &step, const rt::
   loadNorms<C>(factors, args);
   units.lookUp(0);
   loadAngles<C>(factors, args, units.at(0));
-  ring.fillFirst(units, 0, C.early);
+  ring.fillFirst(units);
   if constexpr (C.fused)
     waitForPrerequisites();
   loadRows<C>(rows, step, args, units.at(0), units.count);
-  ring.fillFirst(units, C.early, C.slots);
   for (int i = 0;;) {
     const DecodeUnit &first = units.at(i);
     head = headOf<C>(shares, first, units.first + i, units.count - i); // while the rows are on their way

@@ -26,7 +26,6 @@ struct AttentionDecodeConfig {
   int slots = 0;     ///< of a warp's ring, the keys and values of 16 tokens each
   int perSm = 0;     ///< blocks on a multiprocessor
   bool bulk = false; ///< sm_90 and on: one thread copies 2 KiB at a time; else every lane 16 bytes
-  int early = 0;     ///< slots that are filled before the new token's rows are asked for
 
   static constexpr int mostSequences = 1024;
   static constexpr int warps = 4; ///< a warp has every fourth 16 tokens of a block of keys
@@ -60,7 +59,7 @@ struct AttentionDecodeConfig {
   constexpr bool valid() const {
     bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;
     bool dim = headDim == 64 || headDim == 128;
-    bool run = slots >= 2 && slots <= unitRing / 2 && early >= 1 && early <= slots && perSm >= 1 && sms > 0;
+    bool run = slots >= 2 && slots <= unitRing / 2 && perSm >= 1 && sms > 0;
     return shape && dim && run && scale > 0 && maxSequences >= 1 && maxSequences <= 1024;
   }
   constexpr int threads() const { return warps * 32; }
@@ -86,7 +85,6 @@ struct AttentionDecodeConfig {
     v("slots", slots);
     v("perSm", perSm);
     v("bulk", bulk);
-    v("early", early);
   }
 };
 
@@ -99,7 +97,6 @@ constexpr AttentionDecodeConfig tuned(AttentionDecodeConfig c, int smShared) {
       AttentionDecodeConfig t = c;
       t.perSm = perSm;
       t.slots = slots;
-      t.early = c.early ? c.early : slots;
       if (t.sharedBytes() <= smShared / perSm - sharedReserved)
         return t;
     }

@@ -32,15 +32,15 @@ struct DecodeRing {
     }
   }
 
-  /// Orders the slices of a CTA's units [begin, end) into the slots of the same numbers.
-  __device__ __forceinline__ void fillFirst(const DecodeUnits<C> &units, int begin, int end) {
+  /// Orders the slices of a CTA's first units, a slot each.
+  __device__ __forceinline__ void fillFirst(const DecodeUnits<C> &units) {
     if constexpr (C.bulk) {
-      int i = begin + int(threadIdx.x) % 32;
-      if (i < end && i < units.count && sliceLength<C>(units.at(i)) > 0)
+      int i = int(threadIdx.x) % 32;
+      if (i < C.slots && i < units.count && sliceLength<C>(units.at(i)) > 0)
         bulkSlice(units.at(i), i);
     } else {
 #pragma unroll 1
-      for (int i = begin; i < end; ++i)
+      for (int i = 0; i < C.slots; ++i)
         fill(i < units.count ? &units.at(i) : nullptr);
     }
   }

@@ -28,7 +28,6 @@ class Config:
     slots: int = 0
     perSm: int = 0
     bulk: bool = False
-    early: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "scale", self.headDim ** -0.5)

@@ -32,10 +32,7 @@ def cases():
         yield qwen, (length,), ()
         yield replace(qwen, bulk=True, perSm=1), (length,), ()
     yield replace(qwen, bulk=True, maxSequences=8), (1043,) * 8, ()
-    yield replace(qwen, bulk=True, maxSequences=8, early=1), (1043,) * 8, ()
-    yield replace(qwen, bulk=True, maxSequences=8, early=2, perSm=1), (300, 5000, 1, 1, 1, 64, 129, 2), ()
-    yield replace(qwen, early=1), (1043,), ()
-    yield Config(16, 1, 64, bulk=True, early=1), RAGGED, ()
+    yield replace(qwen, bulk=True, maxSequences=8, perSm=1), (300, 5000, 1, 1, 1, 64, 129, 2), ()
     yield replace(qwen, bulk=True, maxSequences=8), (300, 5000, 1, 1, 1, 64, 129, 2), ()
     yield replace(qwen, bulk=True, perSm=3, slots=2, maxSequences=32), tuple(1 + 61 * i % 700 for i in range(29)), ()
     yield replace(qwen, bulk=True, maxSequences=1024), tuple(1 + 37 * i % 200 for i in range(700)), ()
@@ -121,7 +118,7 @@ def main():
     chosen = [case for case in cases() if bulk or not case[0].bulk]
     if options.small:
         chosen = [chosen[i] for i in (0, 3, 5, 7, 26) if i < len(chosen)]
-    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0, early=0)
+    roped = list(dict.fromkeys(replace(c, fused=True, bulk=False, sms=3, maxSequences=1, slots=0, perSm=0)
                                for c, _, _ in chosen))
     sources = [c.source(options.arch) for c, _, _ in chosen] + [c.rope_source() for c in roped]
     suite = Suite(options, {source: source for source in sources}, options.arch)
