@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CTAs of a cluster: their ranks, the barrier among all their threads, and each other's shared memory.
 // Source: PTX ISA 9.0, "Cluster" under "Parallel Synchronization and Communication Instructions" (barrier.cluster),
-// "Data Movement and Conversion Instructions": mapa, st.async
+// "Data Movement and Conversion Instructions": mapa, st.async; mbarrier
 #pragma once
 #include "templates/cuda/ptx/types.cuh"
 
@@ -37,6 +37,12 @@ __device__ __forceinline__ u32 peerAddress(u32 address, u32 rank) {
   u32 remote;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"(address), "r"(rank));
   return remote;
+}
+
+/// Arrives at a barrier of any CTA of the cluster. It orders no memory beyond this CTA's: a release to the cluster
+/// would wait for all that this thread has under way. `remote`: peerAddress().
+__device__ __forceinline__ void barrierArrivePeer(u32 remote) {
+  asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(remote) : "memory");
 }
 
 /// 16 bytes of the shared memory of any CTA of the cluster. `remote`: peerAddress().

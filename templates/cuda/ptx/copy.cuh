@@ -71,7 +71,17 @@ __device__ __forceinline__ void tensorCopy4(u32 target, const void *map, int c0,
                : "memory");
 }
 
-/// The same of 2 dimensions, without a hint.
+/// The same, to the CTAs of the cluster whose ranks are set in `ctas`: to this place, and for the barrier at this
+/// place, in each.
+__device__ __forceinline__ void tensorCopyAll4(u32 target, const void *map, int c0, int c1, int c2, int c3, u32 barrier,
+                                               u16 ctas, u64 policy) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster"
+               ".L2::cache_hint [%0], [%1, {%2, %3, %4, %5}], [%6], %7, %8;" ::"r"(target),
+               "l"(map), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(barrier), "h"(ctas), "l"(policy)
+               : "memory");
+}
+
+/// A box of 2 dimensions, to this CTA, without a hint.
 __device__ __forceinline__ void tensorCopy2(u32 target, const void *map, int c0, int c1, u32 barrier) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
                "[%0], [%1, {%2, %3}], [%4];" ::"r"(target),

@@ -51,6 +51,12 @@ __device__ __forceinline__ void storeTwoMatricesTransposed(u32 address, U32x2 v)
                : "memory");
 }
 
+/// Two such matrices as they are: the inverse of loadTwoMatrices().
+__device__ __forceinline__ void storeTwoMatrices(u32 address, U32x2 v) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1, %2};" ::"r"(address), "r"(v.x), "r"(v.y)
+               : "memory");
+}
+
 /// An 8 x 8 matrix of 16-bit elements, spread over the warp as loadMatrices() leaves it, transposed.
 __device__ __forceinline__ u32 transposeMatrix(u32 pair) {
   u32 v;

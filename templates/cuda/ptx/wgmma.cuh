@@ -36,6 +36,17 @@ __device__ __forceinline__ void wgmma<64>(float (&d)[8][4], u64 a, u64 b) {
 }
 
 template <>
+__device__ __forceinline__ void wgmma<80>(float (&d)[10][4], u64 a, u64 b) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n80k16.f32.bf16.bf16 "
+               "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+               " %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+               " %32, %33, %34, %35, %36, %37, %38, %39}, "
+               "%40, %41, 1, 1, 1, 0, 0;"
+               : SINTER_D4(0), SINTER_D4(4), SINTER_D(8), SINTER_D(9)
+               : "l"(a), "l"(b));
+}
+
+template <>
 __device__ __forceinline__ void wgmma<96>(float (&d)[12][4], u64 a, u64 b) {
   asm volatile("wgmma.mma_async.sync.aligned.m64n96k16.f32.bf16.bf16 "
                "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
