@@ -33,7 +33,7 @@ FAMILIES = {
     "llama-bias": config("llama", 5, 5, 64, hidden_size=320, intermediate_size=832, attention_bias=True, mlp_bias=True,
                          rope_scaling=dict(rope_type="linear", factor=4.0)),
     "llama-odd": config("llama", 9, 3, 64, hidden_size=648, intermediate_size=1000, tie_word_embeddings=True,
-                        rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=128)),
+                        rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=1024)),
     "llama-groups": config("llama", 32, 2, 128, rope_theta=500000.0,
                            rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                              original_max_position_embeddings=64)),
