@@ -79,6 +79,9 @@ llvm::Error selectAttention(CudaListBuilder &list, const RopeAttention &op);
 /// The layers of the decode list and the dense head of one row as one resident kernel, if the model and the
 /// architecture allow it. After all other lists.
 llvm::Error selectResident(CudaListBuilder &list);
+/// Whether a matmul of the list norms x by squares that whoever makes x has to leave in the scratch. Nothing else uses
+/// that between the two.
+bool normedBySquares(const CudaListBuilder &list, const Value &x);
 /// rms_norm of x to `out`, on behalf of `op`; `weight` null: it is folded into what reads `out`.
 llvm::Error selectNorm(CudaListBuilder &list, const Op &op, const Value &x, const Value *weight, double eps,
                        rt::CudaArg out);

@@ -46,6 +46,28 @@ struct MatmulOp {
   bool givesFloat() const { return op.result().type.element == ElementType(Scalar::F32); }
 };
 
+/// A norm's weight can be folded into weights that nothing else reads; a table that is also the embedding cannot.
+bool canFold(const MatmulOp &m) {
+  return !m.norm.empty() && llvm::all_of(m.weights, [](const Value *w) { return w->hasOneUse(); });
+}
+
+bool canLeaveSquares(const Op *op) {
+  auto *linear = llvm::dyn_cast_or_null<Linear>(op);
+  return llvm::isa_and_nonnull<Embed>(op) || (linear && linear->norm.empty() && !MatmulOp(*linear).givesFloat());
+}
+
+/// Whether x comes with the squares of its rows, which is all that a folded norm needs.
+bool getsSquares(const CudaListBuilder &list, const MatmulOp &m) {
+  bool few = list.native && list.rows > streamedRows && list.rows <= normedRows;
+  return few && canFold(m) && canLeaveSquares(m.x.def());
+}
+
+template <typename OpT>
+bool normsBySquares(const CudaListBuilder &list, const Use &use, const Value &x) {
+  auto *reader = llvm::dyn_cast_or_null<OpT>(use.owner);
+  return reader && &reader->x.get() == &x && getsSquares(list, MatmulOp(*reader));
+}
+
 class MatmulSelector {
 public:
   MatmulSelector(CudaListBuilder &list, const MatmulOp &m) : list(list), m(m), folds(canFold(m)) {}
@@ -86,35 +108,14 @@ private:
     return Error::success();
   }
 
-  /// A norm's weight can be folded into weights that nothing else reads; a table that is also the embedding cannot.
-  static bool canFold(const MatmulOp &m) {
-    return !m.norm.empty() && llvm::all_of(m.weights, [](const Value *w) { return w->hasOneUse(); });
-  }
   bool streams() const { return list.rows <= streamedRows; }
 
-  /// Whether the matmul that x comes from leaves the squares of its rows, which is all that a folded norm needs.
-  bool getsSquares() const {
-    auto *from = llvm::dyn_cast_or_null<Linear>(m.x.def());
-    bool few = list.native && !streams() && list.rows <= normedRows;
-    return few && folds && from && from->norm.empty() && !MatmulOp(*from).givesFloat();
-  }
-  template <typename OpT>
-  bool normsResult(const Use &use) const {
-    auto *reader = llvm::dyn_cast_or_null<OpT>(use.owner);
-    return reader && &reader->x.get() == &m.op.result() && MatmulSelector(list, MatmulOp(*reader)).getsSquares();
-  }
-  /// Whether a matmul norms the result by such squares. Nothing that uses scratch is launched between the two.
-  bool leavesSquares() const {
-    return llvm::any_of(m.op.result().uses(),
-                        [&](const Use *use) { return normsResult<Linear>(*use) || normsResult<SwigluLinear>(*use); });
-  }
-
   /// Few rows are normed by the matmul, and so are more whose squares it gets; others have been before.
-  bool normsItself() const { return !m.norm.empty() && (streams() || getsSquares()); }
+  bool normsItself() const { return !m.norm.empty() && (streams() || getsSquares(list, m)); }
 
   Error norm(CudaArg *args) {
     const Value *weight = folds ? nullptr : &m.norm[0];
-    if (getsSquares()) {
+    if (getsSquares(list, m)) {
       args[3] = list.scratch();
       return Error::success();
     }
@@ -172,7 +173,7 @@ private:
 
   Launch tiled(llvm::MutableArrayRef<CudaArg> args) {
     auto c = configOf<cuda::MatmulConfig>();
-    c.squares = leavesSquares();
+    c.squares = normedBySquares(list, m.op.result());
     if (c.squares)
       args[3] = list.scratch();
     c = tuned(c, list.sms());
@@ -199,6 +200,12 @@ private:
 };
 
 } // namespace
+
+bool normedBySquares(const CudaListBuilder &list, const Value &x) {
+  return llvm::any_of(x.uses(), [&](const Use *use) {
+    return normsBySquares<Linear>(list, *use, x) || normsBySquares<SwigluLinear>(list, *use, x);
+  });
+}
 
 Error selectMatmul(CudaListBuilder &list, const Linear &op) { return MatmulSelector(list, MatmulOp(op)).run(); }
 Error selectMatmul(CudaListBuilder &list, const SwigluLinear &op) { return MatmulSelector(list, MatmulOp(op)).run(); }

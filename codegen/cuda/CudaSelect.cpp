@@ -89,8 +89,12 @@ private:
     config.sms = list.sms();
     list.plan.hiddenSize = config.hidden;
     TRY_ASSIGN(table, list.weight(WeightItem::Layout::Atoms, {&op.table.get()}));
-    TRY_ASSIGN(l, list.launch(op, "embed", CudaTemplate{"templates/cuda/embed.cuh", "embed", "EmbedConfig"}, config,
-                              {table, list.value(op.result())}));
+    config.squares = normedBySquares(list, op.result());
+    llvm::SmallVector<CudaArg, 3> args = {table, list.value(op.result())};
+    if (config.squares)
+      args.push_back(list.scratch());
+    TRY_ASSIGN(
+        l, list.launch(op, "embed", CudaTemplate{"templates/cuda/embed.cuh", "embed", "EmbedConfig"}, config, args));
     l->rowBytes = 2.0 * double(rowBytesOf(op.result()));
     return Error::success();
   }

@@ -9,8 +9,9 @@ namespace sinter::cuda {
 struct EmbedConfig {
   int hidden = 0; ///< a multiple of 8
   int vocab = 0;
-  int maxRows = 1; ///< T at most
-  int sms = 132;   ///< multiprocessors of the chip
+  bool squares = false; ///< leave the squares of y, for the matmul that norms it
+  int maxRows = 1;      ///< T at most
+  int sms = 132;        ///< multiprocessors of the chip
 
   constexpr int pieces() const { return hidden / 8; } ///< of 16 bytes, in a row
   constexpr bool valid() const { return hidden > 0 && hidden % 8 == 0 && vocab > 0 && maxRows > 0 && sms > 0; }
@@ -25,6 +26,7 @@ struct EmbedConfig {
   constexpr void visit(V &&v) const {
     v("hidden", hidden);
     v("vocab", vocab);
+    v("squares", squares);
     v("maxRows", maxRows);
     v("sms", sms);
   }

@@ -23,10 +23,11 @@ class Case:
     rows: int  # of the step
     most: int  # that the kernel is for
     weighted: bool = True  # norms
+    squares: bool = False  # embeddings
 
     def source(self):
         header, config, arguments, fields = {
-            "embed": ("embed.cuh", "EmbedConfig", 2, dict(vocab=1000)),
+            "embed": ("embed.cuh", "EmbedConfig", 2 + self.squares, dict(vocab=1000, squares=self.squares)),
             "rmsNorm": ("norm.cuh", "RmsNormConfig", 3, dict(eps=1e-5, weighted=self.weighted)),
             "lastTokens": ("last_tokens.cuh", "LastTokensConfig", 2, {})}[self.op]
         fields = dict(hidden=self.hidden) | fields | dict(maxRows=self.most)
@@ -39,6 +40,7 @@ def cases():
             if hidden * rows > 1 << 23:
                 continue
             yield Case("embed", hidden, rows, rows)
+            yield Case("embed", hidden, max(rows - 2, 1), rows, squares=True)
             yield Case("lastTokens", hidden, max(rows * 2 // 3, 1), rows)
             for weighted in (False, True):
                 yield Case("rmsNorm", hidden, max(rows - 2, 1), rows, weighted)
@@ -67,13 +69,28 @@ def inputs(case, rng):
     return [x, weight], dict(counts=counts), exact, 2.0 ** -8 * 1.01
 
 
+def squares_problem(case, found, y):
+    """What is wrong with the squares of y, added up for every 64 columns: [rows / 32][blocks][32]."""
+    blocks = -(-case.hidden // 64)
+    padded = np.pad(y.astype(np.float64) ** 2, ((0, 0), (0, blocks * 64 - case.hidden)))
+    rows = found.reshape(-1, blocks, 32).transpose(0, 2, 1).reshape(-1, blocks)
+    if not np.isnan(rows[case.rows:]).all():
+        return "squares behind the step's rows"
+    right = np.allclose(rows[:case.rows], padded.reshape(case.rows, blocks, 64).sum(-1), rtol=1e-5)
+    return None if right else "squares are off"
+
+
 def check(gpu, compiled, case, rng):
     """What is wrong with a case, or None."""
     given, arrays, expected, tolerance = inputs(case, rng)
     kernel, step = Kernel(gpu, compiled.image, emitted=True), gpu.step(**arrays)
     given.append(np.full(case.most * case.hidden + GUARD, NAN, np.uint16))
-    first, = run(gpu, kernel, given, [len(given) - 1], step=step)
-    again, = run(gpu, kernel, given, [len(given) - 1], launches=3, overlap=True, step=step)
+    outputs = [len(given) - 1]
+    if case.squares:
+        given.append(np.full(-(-case.most // 32) * 32 * -(-case.hidden // 64), np.nan, np.float32))
+        outputs.append(len(given) - 1)
+    first, *squares = run(gpu, kernel, given, outputs, step=step)
+    again, *_ = run(gpu, kernel, given, outputs, launches=3, overlap=True, step=step)
     gpu.free_step(step)
     kernel.unload()
     size = case.rows * case.hidden
@@ -83,7 +100,9 @@ def check(gpu, compiled, case, rng):
         return "not the same bits again"
     y = from_bf16(first[:size]).reshape(case.rows, case.hidden)
     wrong = ~(np.abs(y - expected) <= tolerance * np.abs(expected))
-    return f"{wrong.sum()} of {size} are wrong, the first at {np.argwhere(wrong)[0]}" if wrong.any() else None
+    if wrong.any():
+        return f"{wrong.sum()} of {size} are wrong, the first at {np.argwhere(wrong)[0]}"
+    return squares_problem(case, squares[0], y) if squares else None
 
 
 def measure(gpu, compiled, case, rng):
