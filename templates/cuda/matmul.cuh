@@ -2,9 +2,9 @@
 // The matmul of 17 to thousands of rows on sm_90a: y = x W^T with the epilogues of a transformer layer.
 //
 // Weights are the rows of wgmma's product whatever the number of tokens, so there is one orientation and one layout.
-// A tile is 128 rows of the weight and up to 256 tokens. One thread brings 64 columns at a time through a ring in
-// shared memory (matmul_load.cuh), two warpgroups multiply 64 rows each and finish them (matmul_epilogue.cuh). Few
-// tiles are split, their columns shared by the CTAs of a cluster (matmul_split.cuh); of many, a CTA takes one after the
+// A tile is 16 to 256 rows of the weight and up to 256 tokens. One thread brings 64 columns at a time through a ring in
+// shared memory (matmul_load.cuh), warpgroups multiply 64 rows each and finish them (matmul_epilogue.cuh). Few tiles
+// are split, their columns shared by the CTAs of a cluster (matmul_split.cuh); of many, a CTA takes one after the
 // other.
 //
 // Arguments: 2 y, 3 squares of x, or of y, 4 bias, 5 up's bias, 6 residual, 7 tensor map of x, 8 tensor map of the
@@ -22,10 +22,11 @@
 
 namespace sinter::cuda {
 
-/// Adds up `count` blocks from the ring, for the 64 rows of half `half`.
-template <MatmulConfig C, int Bands, int Tokens>
+/// Adds up `count` blocks from the ring, for the 64 rows of warpgroup `half`; done(block) once it has read one.
+template <MatmulConfig C, int Bands, int Tokens, typename F>
 __device__ __forceinline__ void matmulSum(float (&d)[Bands][Tokens / 8][4], const MatmulRing<C> &ring,
-                                          RingPlace<C.stages> &place, int count, int half) {
+                                          RingPlace<C.stages> &place, int count, int half, F &&done) {
+  constexpr int rows = 64; // of the weight, of a product
   auto release = [&](u32 slot) {
     if (threadIdx.x % 32 == 0)
       barrierArrive(ring.empty(slot));
@@ -44,7 +45,7 @@ __device__ __forceinline__ void matmulSum(float (&d)[Bands][Tokens / 8][4], cons
   for (int block = 0; block < count; ++block) {
     barrierWait(ring.weights(place.slot), place.parity);
     barrierWait(ring.activations(place.slot), place.parity);
-    u64 weights = wgmmaOperand(placeOf(ring.slot(place.slot) + half * Bands * C.weightBytes(1) / 2));
+    u64 weights = wgmmaOperand(placeOf(ring.slot(place.slot) + half * Bands * rows * atomColumns * 2));
     u64 activations = wgmmaOperand(placeOf(ring.slot(place.slot) + C.weightBytes(Bands)));
 #pragma unroll
     for (int b = 0; b < Bands; ++b)
@@ -54,11 +55,12 @@ __device__ __forceinline__ void matmulSum(float (&d)[Bands][Tokens / 8][4], cons
     for (int i = 0; i < atomColumns / 16; ++i)
 #pragma unroll
       for (int b = 0; b < Bands; ++b)
-        wgmma<Tokens>(d[b], weights + 2 * i + b * (C.weightBytes(1) / 2 / 16), activations + 2 * i);
+        wgmma<Tokens>(d[b], weights + 2 * i + b * (rows * atomColumns * 2 / 16), activations + 2 * i);
     wgmmaCommit();
     if (block > 0) {
       wgmmaWait<1>();
       release(before);
+      done(block - 1);
     }
     before = place.slot;
     place.advance();
@@ -68,6 +70,7 @@ __device__ __forceinline__ void matmulSum(float (&d)[Bands][Tokens / 8][4], cons
   for (int b = 0; b < Bands; ++b)
     pinRegisters(d[b]);
   release(before);
+  done(count - 1);
 }
 
 /// A tile of `Bands` bands and `Tokens` rows of x, from the ring to y.
@@ -76,10 +79,11 @@ __device__ __forceinline__ void matmulTile(const MatmulRing<C> &ring, RingPlace<
                                            MatmulOutput<C> &output, MatmulFactors<C> &factors, const MatmulTile &tile,
                                            int half) {
   int row = tile.row + half * Bands * 64;
+  output.endAt(tile.row + C.tileWeights(Bands));
   output.moveTo(row);
   output.template startTile<Tokens>(tile.token);
   float d[Bands][Tokens / 8][4];
-  matmulSum<C, Bands, Tokens>(d, ring, place, C.blocks(), half);
+  matmulSum<C, Bands, Tokens>(d, ring, place, C.blocks(), half, [](int) {});
   if constexpr (C.norm) {
     factors.await();
 #pragma unroll
@@ -126,15 +130,27 @@ __device__ __forceinline__ void matmulShared(u32 base, MatmulOutput<C> &output, 
                                              MatmulCta cta, int half) {
   MatmulTile tile = tileOf<C>(cutOf<C>(C.tokens), cta.worker);
   MatmulSplit<C> split{base, cta.rank};
+  output.endAt(tile.row + C.tileWeights(C.bands));
   split.start(output, tile.row, tile.token, half);
   {
     MatmulRing<C> ring(base);
     RingPlace<C.stages> place;
     float d[C.bands][C.tileTokens / 8][4];
-    matmulSum<C, C.bands, C.tileTokens>(d, ring, place, matmulSliceOf<C>(cta.rank).count, half);
-    split.leave(d, half);
+    int count = matmulSliceOf<C>(cta.rank).count, last = C.push ? C.lastBlockIn(C.pushStage(), count) : -1;
+    if (C.push && last < 0)
+      clusterArriveRelaxed();
+    matmulSum<C, C.bands, C.tileTokens>(d, ring, place, count, half, [&](int block) {
+      if (block == last) // Others may push. That this CTA's barriers are ready was fenced when they were made.
+        clusterArriveRelaxed();
+    });
+    if constexpr (C.push) {
+      clusterWait();
+      split.push(d, half);
+    } else {
+      split.leave(d, half);
+      clusterBarrier();
+    }
   }
-  clusterBarrier();
   split.finish(output, factors, tile.row, tile.token, half);
 }
 
@@ -183,6 +199,8 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   u32 base = sharedAddress(shared);
   if (threadIdx.x == 0) {
     MatmulRing<C>(base).init();
+    if constexpr (C.push)
+      MatmulSplit<C>{base, clusterRank()}.init();
     if constexpr (C.norm)
       MatmulFactors<C>(base).init();
     barrierInitFence();
@@ -191,26 +209,30 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
   if (C.triggerAtEntry && threadIdx.x == 0)
     launchDependents();
   MatmulCta cta{int(blockIdx.x) / C.split, C.split > 1 ? clusterRank() : 0};
-  if (threadIdx.x < C.consumers) {
+  if (threadIdx.x < C.consumers()) {
     if constexpr (C.loaders() == 128)
       acquireRegisters<C.norm ? 224 : 232>();
     matmulConsume<C>(step, args, base, cta);
   } else {
     if constexpr (C.loaders() == 128)
       releaseRegisters<C.norm ? 56 : 40>();
-    if (threadIdx.x == C.consumers)
+    if constexpr (C.push)
+      clusterArriveRelaxed();
+    if (threadIdx.x == C.consumers())
       matmulLoad<C>(step, args.pointers[7], args.pointers[8], base, cta);
     if constexpr (C.norm)
-      if (int thread = int(threadIdx.x) - C.consumers - 32; thread >= 0)
+      if (int thread = int(threadIdx.x) - C.consumers() - 32; thread >= 0)
         matmulFactors<C>(step, args, base, cta, thread);
     __syncwarp();
-    if constexpr (C.split > 1) {
+    if constexpr (C.push) {
+      clusterWait();
+    } else if constexpr (C.split > 1) {
       clusterBarrier();
       clusterArriveRelaxed();
     }
   }
-  // A CTA's sums are read by the others of its cluster.
-  if constexpr (C.split > 1)
+  // A CTA's sums are fetched by the others of its cluster.
+  if constexpr (C.split > 1 && !C.push)
     clusterWait();
 }
 

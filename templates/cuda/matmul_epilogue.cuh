@@ -24,6 +24,7 @@ struct MatmulOutput {
   u32 staging;     ///< this warpgroup's part of shared memory
   u32 barrier;     ///< its named barrier
   int column;      ///< of y: the warpgroup's first
+  int tileEnd;     ///< of y: the first column beyond the tile
   float low, high; ///< bias of this thread's rows g and g + 8
 
   static constexpr int pieces = C.outRows() / 8; ///< of 16 bytes, in a staged token
@@ -36,14 +37,21 @@ struct MatmulOutput {
   /// Columns of y of this thread's rows g and g + 8; with SwiGLU they are one.
   __device__ __forceinline__ int ownColumn() const { return column + warp() * (C.gated() ? 8 : 16) + group(); }
 
+  /// Columns of y beyond which others write: of a tile that ends at row `packedRow` of the weight.
+  __device__ __forceinline__ void endAt(int packedRow) {
+    int after = C.gated() ? packedRow / 2 : packedRow;
+    tileEnd = after < C.n ? after : C.n;
+  }
+  __device__ __forceinline__ int end() const { return C.height % 4 ? tileEnd : C.n; }
+
   __device__ __forceinline__ void moveTo(int packedRow) {
     column = C.gated() ? packedRow / 2 : packedRow;
     low = high = 0;
     if constexpr (C.bias) {
       int own = ownColumn();
-      if (own < C.n)
+      if (own < end())
         low = bias[own];
-      if (C.gated() ? own < C.n : own + 8 < C.n)
+      if (C.gated() ? own < end() : own + 8 < end())
         high = C.gated() ? upBias[own] : bias[own + 8];
     }
   }
@@ -63,7 +71,7 @@ struct MatmulOutput {
 #pragma unroll
     for (int first = 0; first < Tokens * pieces; first += 128) {
       int index = first + thread(), token = index / pieces, piece = index % pieces;
-      if (index < Tokens * pieces && firstToken + token < tokens && column + piece * 8 < C.n)
+      if (index < Tokens * pieces && firstToken + token < tokens && column + piece * 8 < end())
         f(at + stagedAt(token, piece), (long long)(firstToken + token) * C.n + column + piece * 8);
     }
   }
@@ -90,7 +98,7 @@ struct MatmulOutput {
 #pragma unroll
     for (int first = 0; first < Tokens * pieces; first += 128) {
       int index = first + thread(), token = index / pieces, piece = index % pieces;
-      bool mine = firstToken + token < tokens && column + piece * 8 < C.n;
+      bool mine = firstToken + token < tokens && column + piece * 8 < end();
       U32x4 v{};
       if (mine) {
         v = loadShared(at + stagedAt(token, piece));
@@ -160,7 +168,7 @@ struct MatmulOutput {
   }
 
   __device__ __forceinline__ void storeOne(int token, int own, float v) const {
-    if (own >= C.n)
+    if (own >= end())
       return;
     long long at = (long long)token * C.n + own;
     if constexpr (C.epilogue == Epilogue::Residual)

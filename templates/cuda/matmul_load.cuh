@@ -26,12 +26,15 @@ struct MatmulRing {
   __device__ __forceinline__ u32 activations(u32 i) const { return barriers + (stages + i) * 8; }
   __device__ __forceinline__ u32 empty(u32 i) const { return barriers + (2 * stages + i) * 8; }
 
+  /// Where the pieces of a warpgroup of a split tile arrive.
+  __device__ __forceinline__ u32 pushed(int warpgroup) const { return barriers + (3 * stages + warpgroup) * 8; }
+
   /// By one thread, before a barrierInitFence() and a barrier of the CTA.
   __device__ void init() const {
     for (int i = 0; i < stages; ++i) {
       barrierInit(weights(i), 1);
       barrierInit(activations(i), 1);
-      barrierInit(empty(i), C.consumers / 32);
+      barrierInit(empty(i), C.consumers() / 32);
     }
   }
 };

@@ -44,7 +44,7 @@ struct MatmulFactors {
   /// By one thread, before a barrierInitFence() and a barrier of the CTA.
   __device__ __forceinline__ void init() const {
     barrierInit(ready(), threads);
-    barrierInit(free(), C.consumers / 32);
+    barrierInit(free(), C.consumers() / 32);
   }
 
   /// The multiplying side: the factors of its next tile are there from here to done().

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tiles whose columns the CTAs of a cluster share. Each leaves its sums in its own shared memory, in place of the ring;
-// then every warpgroup adds up and finishes a few pieces of the tile, always in the order of the columns: the same
-// input gives the same bits.
+// Tiles whose columns the CTAs of a cluster share. Every warpgroup adds up and finishes a few pieces of the tile,
+// always in the order of the columns: the same input gives the same bits. A CTA's sums are either pushed to who
+// finishes them, into stages of the ring that are done with while others are still filled; or left in its own shared
+// memory, in place of the whole ring, to be fetched from there after a barrier of the cluster.
 #pragma once
 #include "templates/cuda/math.cuh"
 #include "templates/cuda/matmul_epilogue.cuh"
+#include "templates/cuda/matmul_load.cuh"
 #include "templates/cuda/matmul_norm.cuh"
 #include "templates/cuda/matmul_schedule.cuh"
 #include "templates/cuda/ptx/barrier.cuh"
@@ -19,14 +21,15 @@ struct MatmulSplit {
   u32 sums; ///< address of [64 rows of the weight][group of 8 tokens][thread][4] floats
   u32 rank;
 
-  static constexpr int groups = C.tileTokens / 8, bands = 2 * C.bands, pieces = bands * C.tileTokens / C.pieceTokens;
+  static constexpr int groups = C.tileTokens / 8, bands = C.warpgroups() * C.bands,
+                       pieces = bands * C.tileTokens / C.pieceTokens;
 
   __device__ __forceinline__ u32 addressOf(int band, int group) const {
     return sums + u32(((band * groups + group) * 128 + MatmulOutput<C>::thread()) * 16);
   }
-  /// The pieces of this warpgroup are this one and every (2 split)th after it; -1: no more.
+  /// The pieces of this warpgroup are this one and every (warpgroups split)th after it; -1: no more.
   __device__ __forceinline__ int pieceOf(int half, int i) const {
-    int piece = int(rank) * 2 + half + i * 2 * C.split;
+    int piece = int(rank) * C.warpgroups() + half + i * C.warpgroups() * C.split;
     return piece < pieces ? piece : -1;
   }
   __device__ __forceinline__ static int tokenOf(int piece) { return piece / bands * C.pieceTokens; }
@@ -49,7 +52,7 @@ struct MatmulSplit {
 
   /// Leaves this warpgroup's sums for the cluster. Both of this CTA must be done with the ring.
   __device__ __forceinline__ void leave(const float (&d)[C.bands][groups][4], int half) const {
-    namedBarrier(3, C.consumers);
+    namedBarrier(1 + C.warpgroups(), C.consumers());
 #pragma unroll
     for (int b = 0; b < C.bands; ++b)
 #pragma unroll
@@ -57,14 +60,54 @@ struct MatmulSplit {
         storeShared(addressOf(half * C.bands + b, i), toWords(d[b][i][0], d[b][i][1], d[b][i][2], d[b][i][3]));
   }
 
+  /// By one thread, before a barrierInitFence() and a barrier of the CTA.
+  __device__ void init() const {
+    constexpr int each = C.warpgroups() * C.split;
+    for (int i = 0; i < C.warpgroups(); ++i) {
+      int first = pieceOf(i, 0), own = first < 0 ? 0 : (pieces - first + each - 1) / each;
+      u32 barrier = MatmulRing<C>(sums).pushed(i);
+      barrierInit(barrier, 1);
+      barrierArriveExpect(barrier, own * C.split * C.pieceBytes);
+    }
+  }
+
+  /// Where the sums of warpgroup `half`'s piece number `i` are pushed to by CTA `from`.
+  __device__ __forceinline__ u32 pushedAt(int half, int i, int from, int group) const {
+    int place = ((half * C.ownPieces() + i) * C.split + from) * 2 + group;
+    return sums + u32(C.pushStage() * C.stageBytes() + (place * 128 + MatmulOutput<C>::thread()) * 16);
+  }
+
+  /// Pushes this warpgroup's sums to those that finish them, all of whom are done with the stages for it.
+  __device__ __forceinline__ void push(const float (&d)[C.bands][groups][4], int half) const {
+    constexpr int each = C.warpgroups() * C.split;
+#pragma unroll
+    for (int b = 0; b < C.bands; ++b)
+#pragma unroll
+      for (int i = 0; i < groups; ++i) {
+        int piece = i / 2 * bands + half * C.bands + b, owner = piece % each, to = owner / C.warpgroups();
+        int warpgroup = owner % C.warpgroups();
+        storePeerAsync(peerAddress(pushedAt(warpgroup, piece / each, int(rank), i % 2), u32(to)),
+                       toWords(d[b][i][0], d[b][i][1], d[b][i][2], d[b][i][3]),
+                       peerAddress(MatmulRing<C>(sums).pushed(warpgroup), u32(to)));
+      }
+  }
+
+  /// What CTA `from` has of this warpgroup's piece number `i`.
+  __device__ __forceinline__ U32x4 partOf(int half, int i, int from, int group) const {
+    if constexpr (C.push)
+      return loadShared(pushedAt(half, i, from, group));
+    int piece = pieceOf(half, i);
+    return loadPeer(peerAddress(addressOf(piece % bands, piece / bands * 2 + group), u32(from)));
+  }
+
   /// A piece's sums over the cluster.
-  __device__ __forceinline__ void addUp(float (&d)[2][4], int piece) const {
+  __device__ __forceinline__ void addUp(float (&d)[2][4], int half, int index) const {
     U32x4 parts[C.split][2];
 #pragma unroll
     for (int from = 0; from < C.split; ++from)
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        parts[from][i] = loadPeer(peerAddress(addressOf(piece % bands, piece / bands * 2 + i), u32(from)));
+        parts[from][i] = partOf(half, index, from, i);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
 #pragma unroll
@@ -81,14 +124,16 @@ struct MatmulSplit {
       }
   }
 
-  /// After all of the cluster have left their sums, and up to where they may exit.
+  /// Once this warpgroup's sums are pushed, or all of the cluster have left theirs.
   __device__ __forceinline__ void finish(MatmulOutput<C> &output, MatmulFactors<C> &factors, int firstRow,
                                          int firstToken, int half) const {
+    if constexpr (C.push)
+      barrierWait(MatmulRing<C>(sums).pushed(half), 0);
     float d[C.ownPieces()][2][4];
 #pragma unroll
     for (int i = 0; i < C.ownPieces(); ++i)
-      if (int piece = pieceOf(half, i); piece >= 0)
-        addUp(d[i], piece);
+      if (pieceOf(half, i) >= 0)
+        addUp(d[i], half, i);
     if constexpr (C.norm) {
       factors.await();
 #pragma unroll
@@ -105,7 +150,8 @@ struct MatmulSplit {
         output.moveTo(firstRow + rowOf(piece));
         output.finishPiece(d[i], firstToken + tokenOf(piece), stagedAt(output, i));
       }
-    clusterArriveRelaxed();
+    if constexpr (!C.push)
+      clusterArriveRelaxed();
   }
 };
 

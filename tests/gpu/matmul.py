@@ -11,7 +11,7 @@ from driver import Kernel, emit
 from harness import initializer
 
 ARGUMENTS = 9
-TILE = ("tileTokens", "split", "stages", "outstanding")
+TILE = ("height", "tileTokens", "split", "stages", "outstanding")
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,12 @@ class Config:
     squares: bool = False
     bias: bool = False
     sms: int = 132
+    height: int = 0
     tileTokens: int = 0
     split: int = 0
     stages: int = 0
     outstanding: int = 0
+    push: bool = False
     bands: int = 1
     adaptive: bool = False
     triggerAtEntry: bool = False
@@ -39,8 +41,8 @@ class Config:
         config = f"tuned({initializer('MatmulConfig', **fields)}, {self.sms})"
         return emit("matmul.cuh", config, "matmul", ARGUMENTS, cluster=True) + """
 static_assert(config.valid(), "no way to run this shape");
-extern "C" __constant__ const int k_tile[4] = {config.tileTokens, config.split, config.stages,
-  config.outstanding};
+extern "C" __constant__ const int k_tile[5] = {config.height, config.tileTokens, config.split,
+  config.stages, config.outstanding};
 extern "C" __constant__ const MatmulTensorMap k_maps[2] = {activationMap(config, config.tokens), weightMap(config)};
 """
 

@@ -40,6 +40,14 @@ def cases():
             if tile <= 128 * split:
                 yield replace(config, epilogue="Residual", n=1288, tokens=300, split=split, triggerAtEntry=True), 280
                 yield replace(config, tokens=100, bias=True, split=split), 100
+    for height in (1, 3, 5, 6, 10, 12, 16):  # tiles that end within a product
+        for tokens in (32, 64, 128):
+            config = Config(n=1000, k=1032, tokens=tokens, height=height, bias=True)
+            yield replace(config, split=1, norm=True), tokens - 5
+            yield replace(config, split=3, out="F32"), tokens
+            yield replace(config, split=2, epilogue="Residual", squares=height % 4 == 0), tokens
+            yield replace(config, split=1, epilogue="SwiGlu"), tokens
+            yield replace(config, split=4, epilogue="SwiGlu", norm=True), tokens - 20
     for epilogue in ("None", "Residual", "SwiGlu"):  # two bands; 176 rows; norms, whose factors pass from tile to tile
         config = Config(n=1288, k=1032, tokens=330, epilogue=epilogue, bias=True)
         for kind in (dict(tileTokens=160, split=1, bands=2), dict(tileTokens=128, split=1, bands=2),
