@@ -29,6 +29,7 @@ from sinter_e2e import Failure, Report, call, require
 MODELS = ("qwen3-0.6b", "llama-3.2-1b", "qwen3-4b", "llama-3.1-8b")
 ROWS = 64  # of a prompt at most, its last ones; and decode steps after it
 BESIDE = 7
+CROWDS = {512: (40, 150)}  # after this prompt, beside so many others too: other kernels
 LIMIT = 1.2
 KV_MEMORY = "6GiB"
 
@@ -117,8 +118,10 @@ class Model:
 
 
 def check(model, exe, report, options):
-    cases = [(part, prompt, flags) for prompt in options.prompts
-             for part, flags in (("prompt", ()), ("decode", ()), ("decode", ("--beside", str(BESIDE))))]
+    cases = []
+    for prompt in options.prompts:
+        cases += [("prompt", prompt, ()), ("decode", prompt, ())]
+        cases += [("decode", prompt, ("--beside", str(n))) for n in (BESIDE, *CROWDS.get(prompt, ()))]
 
     def attempt(case):
         try:
@@ -133,7 +136,7 @@ def check(model, exe, report, options):
 
     with ThreadPoolExecutor(options.jobs) as pool:
         for (part, prompt, flags), result in zip(cases, pool.map(attempt, cases)):
-            kind = f"{part}{' beside others' if flags else ''} {prompt}"
+            kind = f"{part}{f' beside {flags[1]}' if flags else ''} {prompt}"
             report.check(f"{exe.name} {kind}", lambda: outcome(result))
     if options.soak:
         report.check(f"{exe.name} soak", lambda: model.soak(exe, options.soak))
