@@ -76,9 +76,7 @@ __device__ void matvec(const rt::CudaStep &, const rt::CudaArgs<N> &pointers) {
     if (!C.triggerAtEntry)
       launchDependents();
   }
-  // No CTA may end while another still stores to its shared memory.
-  if constexpr (C.split > 1)
-    clusterBarrierDiverged();
+  // Of a cluster, a CTA ends when all that others store to its shared memory is there: exchangeSums() waits for that.
 }
 
 } // namespace sinter::cuda

@@ -99,8 +99,8 @@ struct WarpActivations {
       U32x4 x = loadShared(at);
       U32x4 w = loadShared(normAddress<C>(shared, piece, 0)), v = loadShared(normAddress<C>(shared, piece, 1));
       float sum = 0;
-      storeShared(at, {scalePair(x.x, w.x, w.y, sum), scalePair(x.y, w.z, w.w, sum), scalePair(x.z, v.x, v.y, sum),
-                       scalePair(x.w, v.z, v.w, sum)});
+      storeShared(at, U32x4{scalePair(x.x, w.x, w.y, sum), scalePair(x.y, w.z, w.w, sum), scalePair(x.z, v.x, v.y, sum),
+                            scalePair(x.w, v.z, v.w, sum)});
       squares[round] += sum;
     });
   }
@@ -120,34 +120,20 @@ struct WarpActivations {
     }
   }
 
-  /// Asks for all of them, in the order in which they are needed.
+  /// Asks for all of them, in the order in which they are needed, in groups of the chunks of a stage.
   __device__ __forceinline__ void fetchAll(const u16 *x) const {
-    constexpr MatvecPlan P = planOf(C);
-#pragma unroll 1
-    for (int chunk = 0; chunk < activationStages * P.stageChunks; chunk += P.stageChunks) {
-      int end = chunk + P.stageChunks;
-      fetch(x, chunk, end < P.chunksPerTile ? end : P.chunksPerTile);
+    if constexpr (C.tokens < 4) {
+      fetch(x, 0, planOf(C).chunksPerTile);
       asyncCopyCommit();
+    } else {
+      fetchMany(x);
     }
   }
 
   /// Makes those of the chunks from `chunk` on ready, a stage; returns the chunk that follows them.
   __device__ __forceinline__ int makeReady(int chunk, float *squaresTarget) {
     constexpr MatvecPlan P = planOf(C);
-    static_assert(activationStages == 4);
-    switch (chunk / P.stageChunks) {
-    case 0:
-      asyncCopyWaitGroup<3>();
-      break;
-    case 1:
-      asyncCopyWaitGroup<2>();
-      break;
-    case 2:
-      asyncCopyWaitGroup<1>();
-      break;
-    default:
-      asyncCopyWaitGroup<0>();
-    }
+    awaitCopies<P.stages - 1>(P.stages - 1 - chunk / P.stageChunks);
     int end = chunk + P.stageChunks < P.chunksPerTile ? chunk + P.stageChunks : P.chunksPerTile;
     if constexpr (C.normWeight) {
       __syncwarp(); // the norm's weight is fetched by other lanes
@@ -160,6 +146,53 @@ struct WarpActivations {
   }
 
 private:
+  /// All but the latest `pending` groups of this thread's copies are there; at most `Most`.
+  template <int Most>
+  __device__ static __forceinline__ void awaitCopies(int pending) {
+    if constexpr (Most > 0) {
+      if (pending < Most) {
+        awaitCopies<Most - 1>(pending);
+        return;
+      }
+    }
+    asyncCopyWaitGroup<Most>();
+  }
+
+  /// From 4 tokens on a round is four tokens' of a block, and all of a lane's pieces lie at fixed distances: what comes
+  /// between the end of the kernel before and these copies is time that memory idles.
+  __device__ __forceinline__ void fetchMany(const u16 *x) const {
+    constexpr MatvecPlan P = planOf(C);
+    int token = int(threadIdx.x % 32 / 8), first = int(threadIdx.x / 32) * 8 + int(threadIdx.x % 8); // piece
+    int column = slice.first * blockColumns + first * 8;
+    const u16 *from = x + long(token) * C.k + column;
+    u32 to = activationAddress<C>(shared, token, first),
+        next = to ^ 4 * 16; // of every second round: token % 8 is 4 more
+#pragma unroll 1
+    for (int chunk = 0; chunk < P.chunksPerTile; ++chunk) {
+      int blocks = chunkBlocks<C>(slice, chunk * P.chunkBlocks) - int(threadIdx.x / 32);
+#pragma unroll
+      for (int i = 0; i < P.warpBlocks; ++i)
+        if (i * C.warps < blocks)
+          fetchBlock(from, to, next, (chunk * P.chunkBlocks + i * C.warps) * blockColumns, x, column, token);
+      if ((chunk + 1) % P.stageChunks == 0)
+        asyncCopyCommit();
+    }
+    for (int stage = P.chunksPerTile / P.stageChunks; stage < P.stages; ++stage)
+      asyncCopyCommit();
+  }
+
+  /// A lane's pieces of the block `skip` columns behind its first one.
+  __device__ __forceinline__ void fetchBlock(const u16 *from, u32 to, u32 next, int skip, const u16 *x, int column,
+                                             int token) const {
+#pragma unroll
+    for (int round = 0; round < ceilDiv(C.tokens, 4); ++round) {
+      bool inside = C.k % blockColumns == 0 || column + skip < C.k;
+      if (C.tokens % 4 == 0 || round * 4 + token < C.tokens)
+        asyncCopy((round % 2 ? next : to) + round * 4 * planOf(C).activationStride + skip * 2,
+                  inside ? from + long(round) * 4 * C.k + skip : x, inside ? 16 : 0);
+    }
+  }
+
   /// x * w for a pair of bfloat16; adds the squares of x.
   __device__ static __forceinline__ u32 scalePair(u32 x, u32 w0, u32 w1, float &squares) {
     squares += squaresOf(x);

@@ -75,7 +75,7 @@ struct MatvecConfig {
 inline constexpr int threadRegisters = 72; ///< that a thread needs, about
 
 /// Groups, at most, in which a warp fetches its activations.
-inline constexpr int activationStages = 4;
+inline constexpr int activationStages = 8;
 
 /// Barriers between the warps that consume and those that finish: see matvec_work.cuh.
 inline constexpr int sumBarriers = 7;
@@ -91,6 +91,7 @@ struct MatvecPlan {
   int threadEntries;    ///< of them, at most, a thread
   int warpBlocks;       ///< blocks of a chunk, at most, that a warp consumes
   int stageChunks;      ///< chunks whose activations are waited for at once
+  int stages;           ///< how often
   int activationStride; ///< bytes from token to token
   int tokenGroup;       ///< of the 8 columns of an mma, those that tokens fill: see matvec_consume.cuh
   int squareParts;      ///< sums of squares of a token, each by a warp
@@ -113,6 +114,7 @@ constexpr MatvecPlan planOf(const MatvecConfig &c) {
   p.warpBlocks = ceilDiv(p.chunkBlocks, c.warps);
   // The few bytes of a few tokens come at once.
   p.stageChunks = c.tokens < 4 ? p.chunksPerTile : ceilDiv(p.chunksPerTile, activationStages);
+  p.stages = ceilDiv(p.chunksPerTile, p.stageChunks);
   p.activationStride = p.sliceBlocks * blockColumns * 2;
   p.squareParts = c.normWeight ? c.warps : c.tokens == 1 ? c.finishWarps : 1;
   p.tokenGroup = c.tokens <= 2 ? 2 : c.tokens <= 4 ? 4 : 8;
@@ -149,17 +151,20 @@ constexpr bool MatvecConfig::valid() const {
 /// helped it.
 inline constexpr long long smallWeight = 16 << 20;
 
-/// `c` cut over `split` CTAs a cluster; what is set in `c` stays. The ring has the most slots, at most 8, that leave
-/// room for another CTA on the SM; where not even 5 do and the weights are many, all the room that there is; else 4.
+/// Of `room` clusters that run at once, as many as it takes for the same number of rounds.
+constexpr int evenClusters(const MatvecConfig &c, int room) { return ceilDiv(c.tiles(), ceilDiv(c.tiles(), room)); }
+
+/// `c` cut over `split` CTAs a cluster; what is set in `c` stays. The ring has the most slots that leave room for
+/// another CTA on the SM; where not even 5 do and the weights are many, all the room that there is; else 4.
 constexpr MatvecConfig cutInto(const MatvecConfig &c, int split, int sms) {
   MatvecConfig t = c;
   t.split = split;
   t.clusters = 1;
   t.chunkBlocks = c.chunkBlocks ? c.chunkBlocks : 8;
   t.warps = c.warps ? c.warps : 8;
-  bool many = c.weightBytes() >= smallWeight;
+  bool many = c.weightBytes() >= smallWeight, few = c.tokens <= 4;
   auto deepest = [&](int least, int room) {
-    for (t.slots = c.slots ? c.slots : 8; !c.slots && t.slots > least && planOf(t).bytes > room;)
+    for (t.slots = c.slots ? c.slots : few ? 8 : 12; !c.slots && t.slots > least && planOf(t).bytes > room;)
       --t.slots;
     return planOf(t).bytes <= room;
   };
@@ -170,8 +175,9 @@ constexpr MatvecConfig cutInto(const MatvecConfig &c, int split, int sms) {
   t.perSm = c.perSm ? c.perSm : two ? 2 : 1;
   int inFlight = t.slots < 5 ? 3 : !alone ? 2 : split > 1 || c.tokens > 8 ? 4 : 3;
   t.outstanding = c.outstanding ? c.outstanding : inFlight;
-  int room = clustersOf(split, sms) * t.perSm, even = ceilDiv(t.tiles(), ceilDiv(t.tiles(), room));
-  t.clusters = c.clusters ? c.clusters : alone && split > 1 && room < t.tiles() ? room : even;
+  int room = clustersOf(split, sms) * t.perSm, even = evenClusters(t, room);
+  bool all = alone && room < t.tiles() && (split > 1 || (!few && 32 * (room - even) > room));
+  t.clusters = c.clusters ? c.clusters : all ? room : even;
   return t;
 }
 
@@ -181,7 +187,7 @@ constexpr MatvecConfig cutInto(const MatvecConfig &c, int split, int sms) {
 /// only as far as the activations must be to fit, or where few CTAs would have short rings. Rings are as deep as lets
 /// two CTAs share an SM, since the next kernel's copies start while this one ends; where they are deep enough then, a
 /// grid has two CTAs an SM itself, unless that only puts it in the next kernel's way. Where activations leave no room
-/// for a second CTA, deep rings bridge the time until they are there.
+/// for a second CTA, deep rings bridge the time until they are there, and no more than a few SMs are left without one.
 constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
   c.finishWarps = c.finishWarps ? c.finishWarps : c.tokens > 8 ? 8 : 4;
   MatvecConfig first{};
@@ -189,7 +195,8 @@ constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
     MatvecConfig t = cutInto(c, split, sms);
     if (!t.valid())
       continue;
-    bool starved = t.slots < 6 && 4 * t.grid() < 3 * sms && c.weightBytes() >= smallWeight;
+    bool idle = 4 * split * evenClusters(t, clustersOf(split, sms) * t.perSm) < 3 * sms;
+    bool starved = t.slots < 6 && idle && c.weightBytes() >= smallWeight;
     if (!starved || c.slots)
       return t;
     if (!first.split)

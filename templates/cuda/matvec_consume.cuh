@@ -64,7 +64,8 @@ struct TokenOperand {
   }
 };
 
-/// Where this lane's rows lie: of the weight in a block, for each mma; of the activations, for each 8 tokens.
+/// Where this lane's rows lie: of the weight in a block, for each mma; of the activations, for each 8 tokens. The
+/// compiler would work them out anew for every chunk; where there are registers enough, it may not.
 template <MatvecConfig C>
 struct MatvecLane {
   u32 weight[4], activations[TileSums<C>::columns];
@@ -77,15 +78,25 @@ struct MatvecLane {
 #pragma unroll
     for (int column = 0; column < TileSums<C>::columns; ++column)
       activations[column] = TokenOperand<C>::rowAddress(shared, column);
+    if constexpr (C.perSm * C.threads() * 96 <= registersPerSm) {
+#pragma unroll
+      for (u32 &address : weight)
+        keepInRegister(address);
+#pragma unroll
+      for (u32 &address : activations)
+        keepInRegister(address);
+    }
   }
 };
 
 /// One chunk: `blocks` blocks at `chunk`, of which a warp takes every C.warps-th, from block `first` of the slice on.
+/// Returns a word that needs all that this warp loaded of them.
 template <MatvecConfig C>
-__device__ __forceinline__ void consumeChunk(TileSums<C> &sums, const MatvecLane<C> &lane, u32 chunk, int blocks,
-                                             int first) {
+__device__ __forceinline__ u32 consumeChunk(TileSums<C> &sums, const MatvecLane<C> &lane, u32 chunk, int blocks,
+                                            int first) {
   constexpr MatvecPlan P = planOf(C);
   int warp = int(threadIdx.x / 32);
+  u32 loaded = 0;
 #pragma unroll
   for (int i = 0; i < ceilDiv(P.chunkBlocks, C.warps); ++i) {
     int block = i * C.warps + warp;
@@ -105,7 +116,9 @@ __device__ __forceinline__ void consumeChunk(TileSums<C> &sums, const MatvecLane
       for (int column = 0; column < TileSums<C>::columns; ++column)
         mma(sums.part[TileSums<C>::partOf(step)][column], weight[step], x[column].registers[2 * step % x[column].group],
             x[column].registers[2 * step % x[column].group + 1]);
+    loaded |= weight[0].x | weight[1].x | weight[2].x | weight[3].x;
   }
+  return loaded;
 }
 
 /// The tiles of `range`, chunk after chunk. Activations are made ready in the course of the first. Waits for earlier
@@ -132,8 +145,8 @@ __device__ void matvecConsume(MatvecReader<C> reader, const MatmulArgs &args, ch
         if (C.norm && ready == P.chunksPerTile)
           barrierArrive(barriers.activations());
       }
-      consumeChunk<C>(sums, lane, reader.wait(), chunkBlocks<C>(slice, first), first);
-      reader.release(threadIdx.x % 32);
+      u32 loaded = consumeChunk<C>(sums, lane, reader.wait(), chunkBlocks<C>(slice, first), first);
+      reader.release(threadIdx.x % 32, loaded);
     }
     sums.fold();
     if constexpr (C.normWeight) // which other warps may still need, where the sums will be

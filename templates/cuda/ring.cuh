@@ -5,6 +5,7 @@
 #pragma once
 #include "templates/cuda/ptx/barrier.cuh"
 #include "templates/cuda/ptx/copy.cuh"
+#include "templates/cuda/ptx/launch.cuh"
 
 namespace sinter::cuda {
 
@@ -74,10 +75,11 @@ struct RingReader {
     barrierWait(ring.full(place.slot), place.parity);
     return ring.slot(place.slot);
   }
-  /// Gives the slot back. What was loaded from it has to have come, which mmas that take it wait for: an arrival does
-  /// not wait for loads under way, and the next copy would overtake them.
-  __device__ __forceinline__ void release(u32 lane) {
-    barrierArriveWarp(ring.empty(place.slot), lane);
+  /// Gives the slot back. What was loaded from it has to have come: an arrival does not wait for loads under way, and
+  /// the next copy would overtake them. So the barrier's address needs `loaded`, which is made of a word of every load
+  /// from the slot. (A proxy fence orders them too, and costs 1.6 % of a step of 16 sequences.)
+  __device__ __forceinline__ void release(u32 lane, u32 loaded) {
+    barrierArriveWarp(ring.empty(place.slot) + (loaded & unknownZero()), lane);
     place.advance();
   }
 };

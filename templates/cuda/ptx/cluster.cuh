@@ -27,11 +27,6 @@ __device__ __forceinline__ void clusterArriveRelaxed() {
 }
 __device__ __forceinline__ void clusterWait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 
-/// As clusterBarrier(), for threads whose warps have diverged: all of the cluster's that have not exited.
-__device__ __forceinline__ void clusterBarrierDiverged() {
-  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
-}
-
 /// The address, in CTA `rank` of the cluster, of what lies at `address` here.
 __device__ __forceinline__ u32 peerAddress(u32 address, u32 rank) {
   u32 remote;

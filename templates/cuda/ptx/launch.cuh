@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programmatic dependent launch: a kernel starts while the one before it still runs.
-// Source: PTX ISA 9.0, "Parallel Synchronization and Communication Instructions": griddepcontrol
+// Source: PTX ISA 9.0, "Parallel Synchronization and Communication Instructions": griddepcontrol; "Special Registers"
 #pragma once
+#include "templates/cuda/ptx/types.cuh"
 
 namespace sinter::cuda {
 
@@ -18,6 +19,13 @@ __device__ __forceinline__ void waitForPrerequisites() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
+}
+
+/// 0, of which the compiler does not know it: grids have one dimension.
+__device__ __forceinline__ u32 unknownZero() {
+  u32 zero;
+  asm("mov.u32 %0, %%ctaid.y;" : "=r"(zero));
+  return zero;
 }
 
 } // namespace sinter::cuda
