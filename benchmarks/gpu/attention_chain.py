@@ -37,14 +37,19 @@ def step_lengths(text):
     return list(map(int, text.split("+")))
 
 
+def most_sequences(rows):
+    """That attention is compiled for in steps of up to `rows` rows."""
+    return max(8, 1 << (rows - 1).bit_length())
+
+
 class Neighbours:
-    """The configurations of a model's two matmuls at attention, for steps of `tokens` rows."""
+    """The configurations of a model's two matmuls at attention, for steps of `tokens` rows: up to 256 they norm."""
 
     def __init__(self, model, tokens):
         kind = matvec if tokens <= 16 else matmul
-        norm = dict(norm=True) if tokens <= 16 else {}
-        self.qkv = kind.Config(n=model.query + 2 * model.key, k=model.hidden, tokens=tokens, **norm)
-        self.out = kind.Config(n=model.hidden, k=model.query, tokens=tokens, epilogue="Residual")
+        squares = dict(squares=tokens <= 256) if kind is matmul else {}
+        self.qkv = kind.Config(n=model.query + 2 * model.key, k=model.hidden, tokens=tokens, norm=tokens <= 256)
+        self.out = kind.Config(n=model.hidden, k=model.query, tokens=tokens, epilogue="Residual", **squares)
 
 
 class Bed:
@@ -54,7 +59,7 @@ class Bed:
         self.pool = self.gpu.alloc_filled(POOL, self.noise)
         self.weights = self.gpu.alloc_filled(WEIGHTS, self.noise)
 
-    def matmul(self, config, x, y, residual, step):
+    def matmul(self, config, x, y, residual, squares, step):
         """A function that launches it for a layer."""
         size = config.n * config.k * 2
         copies = WEIGHTS // size
@@ -66,7 +71,8 @@ class Bed:
             return lambda layer: kernel.launch([weight(layer), x, y, 0, 0, 0, residual], True, step)
         kernel = matmul.Matmul(self.gpu, self.images[config.source()])
         x_map, maps = kernel.tensor_map(0, x), [kernel.tensor_map(1, weight(i)) for i in range(copies)]
-        return lambda layer: kernel.launch(matmul.args_of(x=x, y=y, residual=residual, x_map=x_map,
+        return lambda layer: kernel.launch(matmul.args_of(weight=weight(layer), x=x, y=y, squares=squares,
+                                                          residual=residual, x_map=x_map,
                                                           weight_map=maps[layer % copies]), True, step)
 
     def step(self, lengths):
@@ -80,7 +86,8 @@ class Bed:
         slots = table[np.arange(len(lengths)), positions // BLOCK] * BLOCK + positions % BLOCK
         return self.gpu.step(table.shape[1], counts=np.array([len(lengths), len(lengths), 0], np.int32),
                              positions=positions, slots=slots.astype(np.int32),
-                             queryStart=np.arange(len(lengths) + 1, dtype=np.int32), contextLengths=positions + 1,
+                             queryStart=np.arange(len(lengths) + 1, dtype=np.int32),
+                             contextLengths=np.resize(positions + 1, most_sequences(len(lengths))),
                              blockTable=table), sum(blocks)
 
     def run(self, lengths, configs, peak):
@@ -92,7 +99,9 @@ class Bed:
         x, y = (gpu.upload(self.noise[:tokens * model.hidden]) for _ in range(2))
         qkv, attended = gpu.alloc(tokens * near.qkv.n * 2), gpu.upload(self.noise[:tokens * model.query])
         table, norm = (gpu.upload(np.ones(n, np.float32)) for n in (max(lengths) * configs[0].headDim, 128))
-        first, last = self.matmul(near.qkv, x, qkv, 0, step), self.matmul(near.out, attended, y, y, step)
+        squares = gpu.upload(np.full(-(-tokens // 32) * 32 * model.hidden // 64, 64 / 3, np.float32))
+        first = self.matmul(near.qkv, x, qkv, 0, squares, step)
+        last = self.matmul(near.out, attended, y, y, squares, step)
         base = micros(gpu, lambda: [launch(layer) for layer in range(LAYERS) for launch in (first, last)], LAYERS)
         line = f"{tokens:4} sequences, {sum(lengths):7} tokens, matmuls {base:6.2f} us"
         for config in configs:
@@ -122,8 +131,8 @@ def main():
     heads, norm = found["num_attention_heads"], found["model_type"].startswith("qwen3")
 
     def configs(tokens):
-        plain = Config(heads, found["num_key_value_heads"], model.query // heads, norm=norm, maxSequences=tokens,
-                       bulk=True)
+        plain = Config(heads, found["num_key_value_heads"], model.query // heads, norm=norm,
+                       maxSequences=most_sequences(tokens), bulk=True)
         return [plain] + [replace(plain, **knobs) for knobs in json.loads(options.knobs)]
     sources = {c.source("sm_90a") for lengths in steps for c in configs(len(lengths))}
     for near in (Neighbours(model, len(lengths)) for lengths in steps):

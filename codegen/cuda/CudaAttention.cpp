@@ -90,7 +90,7 @@ public:
     c.eps = c.norm ? float(*op.eps) : c.eps;
     c.maxSequences = int(list.options.maxSeqs);
     if (fused) // every row is a sequence; more than can be there cost time in every block
-      c.maxSequences = std::min(c.maxSequences, int(llvm::PowerOf2Ceil(uint64_t(std::max<int64_t>(list.rows, 32)))));
+      c.maxSequences = std::min(c.maxSequences, int(llvm::PowerOf2Ceil(uint64_t(std::max<int64_t>(list.rows, 8)))));
     c.bulk = list.native;
     c = tuned(c, list.options.arch->sharedBytesPerSm);
     args.push_back({CudaArgKind::Counters, 0});
