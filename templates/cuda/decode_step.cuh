@@ -31,16 +31,16 @@ __device__ __forceinline__ void shareToken(const rt::CudaStep &step, u32 shared)
 /// Where an operation finds its activations.
 template <DecodeStepConfig C>
 __device__ __forceinline__ const u32 *stepSource(const StepExchange<C> &exchange, int op) {
-  return op == int(StepOp::O)        ? exchange.at(C.attendedAt())
-         : op == int(StepOp::GateUp) ? exchange.at(C.middleAt())
-         : op == int(StepOp::Down)   ? exchange.at(C.innerAt())
+  return op == int(StepOp::O)        ? exchange.read(C.attendedAt())
+         : op == int(StepOp::GateUp) ? exchange.read(C.middleAt())
+         : op == int(StepOp::Down)   ? exchange.read(C.innerAt())
                                      : exchange.in();
 }
 
 /// The consuming warps' step.
 template <DecodeStepConfig C>
 __device__ void consumeStep(const rt::CudaStep &step, const StepPointers &p, const StepLayer *layers,
-                            StepConsumer<C> &self, const char *shared) {
+                            StepConsumer<C> &self) {
   waitForPrerequisites();
   shareToken<C>(step, self.shared);
   StepExchange<C> exchange{p.exchange, 0};
@@ -50,10 +50,11 @@ __device__ void consumeStep(const rt::CudaStep &step, const StepPointers &p, con
     exchange.layer = i / stepOps;
     consumeTiles<C>(self, op, stepSource(exchange, op), int(loadSharedWord(self.shared + C.tokenAt() + 32 + op * 4)));
     if (op == int(StepOp::Qkv))
-      attendStep<C>(self, exchange, layers[exchange.layer], p.rope, shared);
+      attendStep<C>(self, exchange, layers[exchange.layer], p.rope);
     if (op == int(StepOp::GateUp) && exchange.layer == 2 && self.warp == 0) // everyone is through the first layer
       for (int block = int(blockIdx.x); block < C.blocks(StepOp::Qkv); block += C.sms)
-        storeRelaxed(p.exchange + C.embeddedAt() + block * 32 + self.lane, 0);
+        for (int r = 0; r < C.replicas; ++r)
+          storeRelaxed(p.exchange + C.embeddedAt() + r * (C.hidden / 2) + block * 32 + self.lane, 0);
   }
 }
 
@@ -69,7 +70,8 @@ __device__ __forceinline__ void embedStep(const rt::CudaStep &step, const StepPo
   for (int block = int(blockIdx.x); block < blocks; block += C.sms) {
     const u32 *from =
         reinterpret_cast<const u32 *>(row + block * (blockBytes / 2) + atomIndex(token % atomRows, lane * 2));
-    storeRelaxed(p.exchange + C.embeddedAt() + block * 32 + lane, presentPair(*from));
+    for (int r = 0; r < C.replicas; ++r)
+      storeRelaxed(p.exchange + C.embeddedAt() + r * (C.hidden / 2) + block * 32 + lane, presentPair(*from));
   }
 }
 
@@ -106,7 +108,7 @@ __device__ void decodeStep(const rt::CudaStep &step, const rt::CudaArgs<N> &args
   StepLayer *layers = reinterpret_cast<StepLayer *>(shared + C.tableAt());
   launchDependents();
   if (threadIdx.x == 0) {
-    ring.init(C.warps);
+    ring.init(C.warps * 32);
     sums.init();
     barrierInitFence();
   }
@@ -116,7 +118,7 @@ __device__ void decodeStep(const rt::CudaStep &step, const rt::CudaArgs<N> &args
   int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
   if (warp < C.warps) {
     StepConsumer<C> consumer{ring, base, sums, {}, warp, lane};
-    consumeStep<C>(step, p, layers, consumer, shared);
+    consumeStep<C>(step, p, layers, consumer);
   } else if (warp < C.warps + C.finishers) {
     StepFinisher<C> finisher{base, sums, warp - C.warps, lane};
     finishStep<C>(step, p, finisher);

@@ -31,6 +31,8 @@ struct DecodeStepConfig {
   int slots = 0;       ///< of the ring, 16 KiB each
   int outstanding = 0; ///< copies in flight
   int preload = 0;     ///< chunks of weights that wait in registers for activations
+  int ahead = 0;       ///< chunks of weights behind those of the ring that are brought to L2
+  int pace = 0;        ///< clocks between two of these
 
   static constexpr int warps = 8;     ///< that consume
   static constexpr int finishers = 3; ///< warps that finish tiles
@@ -68,38 +70,47 @@ struct DecodeStepConfig {
   constexpr int unitSlots() const { return 2 * kvHeadBytes(headDim) / chunkBytes; }
 
   // The exchange, in words of two bfloat16 or one float. A word that is 0 is not there yet. A kind of activation has
-  // `buffers` places, which layers take in turn.
+  // `buffers` places, which layers take in turn; what all SMs read has `replicas` in each, since one line of L2 serves
+  // so many one after another.
   constexpr int buffers() const {
     int n = 4;
     while (layers % n)
       ++n;
     return n;
   }
+  static constexpr int replicas = 4;
   constexpr int middleAt() const { return 0; }                             ///< after attention
   constexpr int outAt() const { return middleAt() + hidden / 2; }          ///< of the layer
-  constexpr int qkvAt() const { return outAt() + hidden / 2; }             ///< q, k, v
-  constexpr int attendedAt() const { return qkvAt() + qkvColumns() / 2; }  ///< attention's output
+  constexpr int attendedAt() const { return outAt() + hidden / 2; }        ///< attention's output
   constexpr int innerAt() const { return attendedAt() + attention() / 2; } ///< after SwiGLU
-  constexpr int partsAt() const { return innerAt() + inner / 2; }          ///< [SM][2] partial heads
-  constexpr int partWords() const { return group() * (headDim + 2); }      ///< sums; then maximum and weight of each
+  constexpr int replicaWords() const { return innerAt() + inner / 2; }
+  constexpr int qkvAt() const { return replicas * replicaWords(); }    ///< q, k, v
+  constexpr int partsAt() const { return qkvAt() + qkvColumns() / 2; } ///< [SM][2] partial heads
+  /// Of a partial head: sums; then maximum and weight of each.
+  constexpr int partWords() const { return ceilDiv(group() * (headDim + 2), 4) * 4; }
   constexpr int bufferWords() const { return ceilDiv(partsAt() + sms * 2 * partWords(), 32) * 32; }
-  constexpr int embeddedAt() const { return buffers() * bufferWords(); }
-  constexpr int exchangeWords() const { return embeddedAt() + hidden / 2; }
+  constexpr int embeddedAt() const { return buffers() * bufferWords(); } ///< [replica]
+  constexpr int exchangeWords() const { return embeddedAt() + replicas * (hidden / 2); }
 
   // Shared memory, bytes.
-  static constexpr int sumWords = warps * tileRows; ///< partial sums of a tile
+  static constexpr int sumWords = warps * tileRows;      ///< partial sums of a tile
+  static constexpr int rounds = 2;                       ///< of sums, a tile a finisher, that may be under way
+  static constexpr int sliceBytes() { return 256 + 32; } ///< weights of 16 tokens for 8 heads, and their maxima
+  static constexpr int weightBytes() { return 2 * 2 * kvBlockTokens / 16 * sliceBytes(); }
   constexpr int queryBytes() const { return 8 * headDim * 2; }
-  constexpr int rowStride() const { return headDim + 8; } ///< floats
-  constexpr int stateBytes() const { return warps * group() * (rowStride() + 2) * 4; }
+  constexpr int addedBytes() const { return 2 * headDim * 2; } ///< the new key and value
   constexpr int tableBytes() const { return layers * 7 * 8; }
   constexpr int queryAt() const { return slots * chunkBytes; }
-  constexpr int activationsAt() const { return queryAt() + queryBytes(); } ///< [warp][chunk][32 words]
-  constexpr int sumsAt() const { return activationsAt() + warps * mostChunks() * 128; }
-  constexpr int squaresAt() const { return sumsAt() + finishers * sumWords * 4; }
-  constexpr int stateAt() const { return squaresAt() + warps * 128; }
-  constexpr int tableAt() const { return ceilDiv(stateAt() + stateBytes(), 16) * 16; }
+  constexpr int addedAt() const { return queryAt() + queryBytes(); }
+  constexpr int weightsAt() const { return addedAt() + addedBytes(); }
+  constexpr int activationsAt() const { return weightsAt() + weightBytes(); } ///< [warp][chunk]
+  /// Of a warp in a chunk, 32 words; apart so that those of four chunks are stored at once without a bank conflict.
+  static constexpr int activationBytes() { return 128 + 32; }
+  constexpr int sumsAt() const { return activationsAt() + warps * mostChunks() * activationBytes(); }
+  constexpr int squaresAt() const { return sumsAt() + rounds * finishers * sumWords * 4; }
+  constexpr int tableAt() const { return squaresAt() + warps * 128; }
   constexpr int barriersAt() const { return tableAt() + tableBytes(); }
-  constexpr int tokenAt() const { return ceilDiv(barriersAt() + (2 * slots + 2 * finishers + 2) * 8, 16) * 16; }
+  constexpr int tokenAt() const { return ceilDiv(barriersAt() + (2 * slots + 2 * rounds + 2) * 8, 16) * 16; }
   constexpr int sharedBytes() const { return tokenAt() + tokenBytes; }
   static constexpr int tokenBytes = 48; ///< of StepToken, and the number of tiles of each operation
 
@@ -109,7 +120,7 @@ struct DecodeStepConfig {
                  kvHeads > 0 && heads % kvHeads == 0 && group() <= 8 && (headDim == 64 || headDim == 128);
     // An SM without a tile of these would run ahead of the others.
     bool enough = tiles(StepOp::Qkv) >= sms && tiles(StepOp::GateUp) >= sms;
-    bool run = slots >= 4 && outstanding >= 1 && outstanding <= slots && preload >= 1;
+    bool run = slots >= 4 && outstanding >= 1 && outstanding <= slots && preload >= 1 && ahead >= 0;
     return shape && enough && run && sharedBytes() <= sharedPerBlock;
   }
   constexpr int threads() const { return (warps + finishers + 1) * 32; }
@@ -135,6 +146,8 @@ struct DecodeStepConfig {
     v("slots", slots);
     v("outstanding", outstanding);
     v("preload", preload);
+    v("ahead", ahead);
+    v("pace", pace);
   }
 };
 
@@ -142,10 +155,14 @@ struct DecodeStepConfig {
 inline constexpr long long longLayer = 256 << 20;
 
 /// Fills in how a configuration runs: with the deepest ring that fits. Layers that are short wait for activations most
-/// of the time, and polls are fast with little in flight.
+/// of the time: polls are fast with little in flight, and memory has time to bring weights to L2, which slows down
+/// those that longer layers wait for.
 constexpr DecodeStepConfig tuned(DecodeStepConfig c) {
-  c.outstanding = c.outstanding ? c.outstanding : c.layerBytes() < (64 << 20) ? 2 : 3;
+  bool isShort = c.layerBytes() < (64 << 20);
+  c.outstanding = c.outstanding ? c.outstanding : isShort ? 2 : 3;
   c.preload = c.preload ? c.preload : 6;
+  if (!c.pace)
+    c.ahead = isShort ? 4 : 0, c.pace = 500;
   if (!c.slots)
     for (c.slots = 12; c.slots > 1 && c.sharedBytes() > sharedPerBlock;)
       --c.slots;

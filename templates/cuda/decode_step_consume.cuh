@@ -15,27 +15,29 @@
 
 namespace sinter::cuda {
 
-/// Barriers at which consumers hand a tile's partial sums to the warp that finishes it, and sums of squares to all.
+/// Barriers at which consumers hand partial sums to the warps that finish tiles, in rounds of a tile each, and sums of
+/// squares to all.
 template <DecodeStepConfig C>
 struct StepSums {
-  static constexpr int count = 2 * C.finishers + 2;
   u32 barriers;
-  u32 phases = 0; ///< parity of each finisher's round
-  __device__ __forceinline__ u32 full(int f) const { return barriers + f * 8; }
-  __device__ __forceinline__ u32 empty(int f) const { return barriers + (C.finishers + f) * 8; }
-  __device__ __forceinline__ u32 squaresFull() const { return barriers + 2 * C.finishers * 8; }
-  __device__ __forceinline__ u32 squaresEmpty() const { return barriers + (2 * C.finishers + 1) * 8; }
-  __device__ __forceinline__ u32 parity(int f) const { return phases >> f & 1; }
-  __device__ __forceinline__ void advance(int f) { phases ^= 1u << f; }
+  RingPlace<C.rounds> round{};
+  __device__ __forceinline__ u32 full() const { return barriers + round.slot * 8; }
+  __device__ __forceinline__ u32 empty() const { return barriers + (C.rounds + round.slot) * 8; }
+  __device__ __forceinline__ u32 squaresFull() const { return barriers + 2 * C.rounds * 8; }
+  __device__ __forceinline__ u32 squaresEmpty() const { return barriers + (2 * C.rounds + 1) * 8; }
+  /// Where, in bytes, the sums of a tile of the round are: [warp / 4][row][warp % 4].
+  __device__ __forceinline__ u32 offset(int finisher) const {
+    return (round.slot * C.finishers + finisher) * C.sumWords * 4;
+  }
 
   /// By one thread, before a barrierInitFence() and a barrier of the CTA.
   __device__ void init() const {
-    for (int f = 0; f < C.finishers; ++f) {
-      barrierInit(full(f), C.warps);
-      barrierInit(empty(f), 1);
+    for (int i = 0; i < C.rounds; ++i) {
+      barrierInit(barriers + i * 8, C.warps * 32);
+      barrierInit(barriers + (C.rounds + i) * 8, C.finishers * 32);
     }
-    barrierInit(squaresFull(), C.warps);
-    barrierInit(squaresEmpty(), C.finishers);
+    barrierInit(squaresFull(), C.warps * 32);
+    barrierInit(squaresEmpty(), C.finishers * 32);
   }
 };
 
@@ -59,7 +61,7 @@ struct StepConsumer {
   /// would overtake them.
   __device__ __forceinline__ void release() {
     asyncProxyFence();
-    barrierArriveWarp(ring.empty(place.slot), lane);
+    barrierArrive(ring.empty(place.slot));
     place.advance();
   }
 
@@ -75,67 +77,109 @@ struct StepConsumer {
       a[step] = loadMatrices(chunk + warp * blockBytes + rowAt(step));
   }
 
-  /// Where this warp keeps the activations of a chunk: [words of a piece of 8: 4][pieces: 8].
+  /// Where this warp keeps the activations of a chunk: [words of a piece of 16 bytes: 4][pieces: 8].
   __device__ __forceinline__ u32 activations(int chunk) const {
-    return shared + C.activationsAt() + (warp * C.mostChunks() + chunk) * 128;
+    return shared + C.activationsAt() + (warp * C.mostChunks() + chunk) * C.activationBytes();
   }
 
-  /// Adds the products of this warp's block of a chunk. Four sums, so that mmas follow each other unchained.
-  __device__ __forceinline__ void multiply(float (&sum)[4][4], const U32x4 (&a)[4], int chunk) const {
-    u32 at = activations(chunk) + lane % 4 * 32;
+  /// Where this lane leaves its sums of the round's first tile.
+  __device__ __forceinline__ u32 ownSums() const {
+    return shared + C.sumsAt() + sums.offset(0) + warp / 4 * 256 + lane / 4 * 16 + warp % 4 * 4;
+  }
+  /// Waits until the round before the last has been taken away.
+  __device__ __forceinline__ void openRound() const { barrierWaitBounded(sums.empty(), sums.round.parity ^ 1); }
+  /// Hands the round to those who finish it.
+  __device__ __forceinline__ void closeRound() {
+    barrierArrive(sums.full());
+    sums.round.advance();
+  }
+};
+
+/// A consuming warp's way through the tiles of an operation. Its addresses are there before activations are.
+template <DecodeStepConfig C>
+struct StepTiles {
+  StepConsumer<C> &self;
+  int left, finisher = 0; ///< tiles; the next one's place in its round
+  u32 begin, end;         ///< this lane's activations of the first chunk, and behind the last
+  u32 at, to;             ///< those of the next chunk, and where the sums of its tile go
+  float sum[4][4] = {};   ///< four, so that mmas follow each other unchained
+
+  __device__ __forceinline__ StepTiles(StepConsumer<C> &self, int tiles, int chunks)
+      : self(self), left(tiles), begin(self.activations(0) + self.lane % 4 * 32),
+        end(begin + chunks * C.activationBytes()), to(self.ownSums()) {
+    pinned(begin), pinned(end), pinned(to);
+    at = begin;
+  }
+
+  /// Adds the products of this warp's block of the next chunk.
+  __device__ __forceinline__ void multiply(const U32x4 (&a)[4]) {
     U32x4 first = loadShared(at), second = loadShared(at + 16);
     mma(sum[0], a[0], first.x, first.y);
     mma(sum[1], a[1], first.z, first.w);
     mma(sum[2], a[2], second.x, second.y);
     mma(sum[3], a[3], second.z, second.w);
   }
-
-  /// Hands this warp's part of tile `tile`, of the SM's in an operation, to who finishes it.
-  __device__ __forceinline__ void finishTile(float (&sum)[4][4], int tile) {
+  __device__ __forceinline__ void advance() {
+    at += C.activationBytes();
+    if (at == end)
+      finish();
+  }
+  /// Leaves this warp's part of a tile for who finishes it.
+  __device__ __forceinline__ void finish() {
     float low = (sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]);
     float high = (sum[0][2] + sum[1][2]) + (sum[2][2] + sum[3][2]);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       sum[0][i] = sum[1][i] = sum[2][i] = sum[3][i] = 0;
-    int f = tile % C.finishers;
-    barrierWaitBounded(sums.empty(f), sums.parity(f) ^ 1);
-    if (lane % 4 == 0) {
-      u32 at = shared + C.sumsAt() + (f * C.sumWords + lane / 4 * C.warps + warp) * 4;
-      storeShared(at, __float_as_uint(low));
-      storeShared(at + 8 * C.warps * 4, __float_as_uint(high));
+    if (self.lane % 4 == 0) {
+      storeShared(to, __float_as_uint(low));
+      storeShared(to + 8 * 16, __float_as_uint(high));
     }
-    barrierArriveWarp(sums.full(f), lane);
-    sums.advance(f);
+    at = begin;
+    to += C.sumWords * 4;
+    ++finisher;
+    if (--left > 0 && finisher < C.finishers)
+      return;
+    self.closeRound();
+    if (left > 0) {
+      self.openRound();
+      to = self.ownSums();
+      finisher = 0;
+    }
   }
 };
 
-/// Waits for this warp's activations of an operation and leaves them in shared memory; with `norm`, their squares too.
-/// `parity`: of the norms since the first of the step.
+/// Waits for this warp's activations of an operation and leaves them in shared memory; returns the sum of a lane's
+/// squares.
 template <DecodeStepConfig C>
-__device__ __forceinline__ void fetchActivations(StepConsumer<C> &self, const u32 *source, int chunks, bool norm,
-                                                 u32 parity) {
-  constexpr int together = C.mostChunks() < 10 ? C.mostChunks() : 10;
+__device__ __forceinline__ float fetchActivations(StepConsumer<C> &self, const u32 *source, int chunks) {
+  constexpr int vectors = ceilDiv(C.mostChunks(), 4) < 3 ? ceilDiv(C.mostChunks(), 4) : 3, together = vectors * 4;
   float squares = 0;
+  int chunk = self.lane / 8, piece = self.lane % 8; // of each four chunks, and 16 bytes of it
+  u32 to = self.activations(chunk) + piece * 4;
+  const u32 *from = source + (chunk * C.chunkBlocks + self.warp) * 32 + piece * 4;
+  pinned(to);
 #pragma unroll 1
-  for (int first = 0; first < chunks; first += together) {
-    u32 words[together];
-    int left = chunks - first;
-    const u32 *from = source + (first * C.chunkBlocks + self.warp) * 32 + self.lane;
-    pollWords<together>(words, [&](int i) { return i < left ? from + i * C.chunkBlocks * 32 : nullptr; });
+  for (int left = chunks - chunk;; left -= together) {
+    U32x4 words[vectors];
+    pollVectors<vectors>(words, from, 4 * C.chunkBlocks * 32, [&](int i) { return i * 4 < left; });
 #pragma unroll
-    for (int i = 0; i < together; ++i) {
-      if (i >= left)
-        break;
-      squares += squaresOf(words[i]);
-      storeShared(self.activations(first + i) + (self.lane % 4 * 8 + self.lane / 4) * 4, words[i]);
-    }
+    for (int i = 0; i < vectors; ++i)
+      if (i * 4 < left) {
+        squares += squaresOf(words[i]);
+        u32 at = to + i * 4 * C.activationBytes();
+        storeShared(at, words[i].x);
+        storeShared(at + 32, words[i].y);
+        storeShared(at + 64, words[i].z);
+        storeShared(at + 96, words[i].w);
+      }
+    if ((chunks -= together) <= 0)
+      break;
+    from += together * C.chunkBlocks * 32;
+    to += together * C.activationBytes();
   }
   __syncwarp();
-  if (norm) {
-    barrierWaitBounded(self.sums.squaresEmpty(), parity ^ 1);
-    storeShared(self.shared + C.squaresAt() + (self.warp * 32 + self.lane) * 4, __float_as_uint(squares));
-    barrierArriveWarp(self.sums.squaresFull(), self.lane);
-  }
+  return squares;
 }
 
 /// The tiles of operation `op` that this SM has. `source`: its activations in the exchange.
@@ -154,29 +198,31 @@ __device__ __forceinline__ void consumeTiles(StepConsumer<C> &self, int op, cons
     } else { // or they would live from one operation to the next
       a[i][0] = a[i][1] = a[i][2] = a[i][3] = {};
     }
-  fetchActivations<C>(self, source, chunks, op == int(StepOp::Qkv) || op == int(StepOp::GateUp),
-                      op == int(StepOp::GateUp));
-  float sum[4][4] = {};
-  int chunk = 0, tile = 0;
+  self.openRound();
+  bool norm = op == int(StepOp::Qkv) || op == int(StepOp::GateUp);
+  if (norm)
+    barrierWaitBounded(self.sums.squaresEmpty(), op != int(StepOp::GateUp));
+  StepTiles<C> way(self, tiles, chunks);
+  u32 squaresAt = self.shared + C.squaresAt() + (self.warp * 32 + self.lane) * 4;
+  pinned(squaresAt);
+  float squares = fetchActivations<C>(self, source, chunks);
 #pragma unroll
   for (int i = 0; i < C.preload; ++i)
     if (i < total) {
-      self.multiply(sum, a[i], chunk);
-      if (++chunk == chunks) {
-        self.finishTile(sum, tile++);
-        chunk = 0;
+      way.multiply(a[i]);
+      if (i == 0 && norm) { // while the first products are on their way
+        storeShared(squaresAt, __float_as_uint(squares));
+        barrierArrive(self.sums.squaresFull());
       }
+      way.advance();
     }
 #pragma unroll 1
   for (int i = C.preload; i < total; ++i) {
     U32x4 b[4];
     self.loadBlock(b, self.wait());
-    self.multiply(sum, b, chunk);
+    way.multiply(b);
     self.release();
-    if (++chunk == chunks) {
-      self.finishTile(sum, tile++);
-      chunk = 0;
-    }
+    way.advance();
   }
 }
 

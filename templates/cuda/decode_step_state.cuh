@@ -40,6 +40,10 @@ __device__ __forceinline__ StepRange rangeOf(int op) {
   return stepSchedule<C>.range[blockIdx.x][op];
 }
 
+/// Keeps what is computed before something is waited for from being computed after it.
+__device__ __forceinline__ void pinned(u32 &v) { asm volatile("" : "+r"(v)); }
+__device__ __forceinline__ void pinned(u32 *&p) { asm volatile("" : "+l"(p)); }
+
 /// Chunks of a tile.
 template <DecodeStepConfig C>
 __device__ __forceinline__ int stepChunks(int op) {
@@ -53,16 +57,21 @@ template <DecodeStepConfig C>
 struct StepExchange {
   u32 *base;
   int layer;
+  int replica = int(blockIdx.x) % C.replicas; ///< that this SM reads
 
   __device__ __forceinline__ u32 *at(int offset) const { return base + layer % C.buffers() * C.bufferWords() + offset; }
+  /// The same in this SM's replica.
+  __device__ __forceinline__ const u32 *read(int offset) const { return at(offset) + replica * C.replicaWords(); }
   /// What is cleared while this layer's is written: the place of the layer two before, which everyone has read, and
   /// which is written again in two layers at the earliest.
   __device__ __forceinline__ u32 *stale(int offset) const {
     return base + (layer + C.buffers() - 2) % C.buffers() * C.bufferWords() + offset;
   }
-  /// The layer's input.
-  __device__ __forceinline__ u32 *in() const {
-    return layer == 0 ? base + C.embeddedAt() : base + (layer - 1) % C.buffers() * C.bufferWords() + C.outAt();
+  /// The layer's input, in this SM's replica.
+  __device__ __forceinline__ const u32 *in() const {
+    if (layer == 0)
+      return base + C.embeddedAt() + replica * (C.hidden / 2);
+    return base + (layer - 1) % C.buffers() * C.bufferWords() + C.outAt() + replica * C.replicaWords();
   }
 };
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from driver import Kernel, emit
-from harness import initializer, np
+from harness import from_bf16, initializer, np
 
 OPS = ("qkv", "o", "gateUp", "down")
 
@@ -28,6 +28,8 @@ class Shape:
     slots: int = 0
     outstanding: int = 0
     preload: int = 0
+    ahead: int = 0
+    pace: int = 0
 
     def source(self):
         config = initializer("DecodeStepConfig", **asdict(self))
@@ -78,27 +80,27 @@ def pack_blocks(torch, x):
 
 class Model:
     """Random weights of a shape, packed; keys and values of `tokens` tokens, and NaN in the rest of their blocks.
-    `checked`: all that float32 needs is kept too."""
+    `checked`: all that float32 needs is kept too. `device`: torch's, where it makes them and where the reference runs."""
 
-    def __init__(self, torch, shape, tokens, checked):
-        self.torch, self.shape, self.blocks = torch, shape, tokens // 64 + 2
+    def __init__(self, torch, shape, tokens, checked, device="cuda"):
+        self.torch, self.shape, self.blocks, self.device = torch, shape, tokens // 64 + 2, device
         s = shape
         self.layers = [self.layer(tokens, checked) for _ in range(s.layers)]
         self.embedding = self.random(s.vocab, s.hidden, scale=s.hidden ** -0.5)
         self.packed_embedding = pack(torch, self.embedding)
-        angles = torch.arange(self.blocks * 64, device="cuda")[:, None].double() * 10000.0 ** (
-            -torch.arange(s.headDim // 2, device="cuda") / (s.headDim // 2))
+        angles = torch.arange(self.blocks * 64, device=device)[:, None].double() * 10000.0 ** (
+            -torch.arange(s.headDim // 2, device=device) / (s.headDim // 2))
         self.rope = torch.cat([angles.cos(), angles.sin()], -1).float()
 
     def random(self, *size, scale):
-        return self.torch.randn(*size, device="cuda").mul_(scale).bfloat16()
+        return self.torch.randn(*size, device=self.device).mul_(scale).bfloat16()
 
     def layer(self, tokens, checked):
         torch, s = self.torch, self.shape
         plain = {op: self.random(s.rows()[op], s.columns()[op], scale=1.2 * s.columns()[op] ** -0.5) for op in OPS}
         pairs = plain["gateUp"].view(2, s.inner // 8, 8, s.hidden).transpose(0, 1).reshape(-1, s.hidden)
         layer = {op: pack(torch, pairs if op == "gateUp" else plain[op]) for op in OPS}
-        layer["norms"] = 1 + 0.2 * torch.randn(2, s.headDim, device="cuda")
+        layer["norms"] = 1 + 0.2 * torch.randn(2, s.headDim, device=self.device)
         context = self.random(2, s.kvHeads, self.blocks * 64, s.headDim, scale=1)
         context[:, :, tokens:] = float("nan")
         layer["pool"] = torch.stack([pack_blocks(torch, context[0]), pack_blocks(torch, context[1])], 2).contiguous()
@@ -140,15 +142,21 @@ class Step:
     """A kernel and a model, with what else lies on the device."""
 
     def __init__(self, gpu, kernel, model):
-        torch = model.torch
         self.gpu, self.kernel, self.model = gpu, kernel, model
-        table = [[*(layer[op].data_ptr() for op in OPS), *(norm.data_ptr() for norm in layer["norms"]),
-                  layer["pool"].data_ptr()] for layer in model.layers]
-        self.exchange = torch.zeros(kernel.exchange, dtype=torch.uint8, device="cuda")
-        self.out = torch.empty(model.shape.hidden, dtype=torch.bfloat16, device="cuda")
-        self.arguments = [gpu.upload(np.array(table, np.uint64)), model.packed_embedding.data_ptr(),
-                          model.rope.data_ptr(), self.exchange.data_ptr(), self.out.data_ptr()]
-        torch.cuda.synchronize()
+        table = [[*(self.place(layer[op]) for op in OPS), *(self.place(norm) for norm in layer["norms"]),
+                  self.place(layer["pool"])] for layer in model.layers]
+        self.exchange = gpu.upload(np.zeros(kernel.exchange, np.uint8))
+        self.out = gpu.alloc(2 * model.shape.hidden)
+        self.arguments = [gpu.upload(np.array(table, np.uint64)), self.place(model.packed_embedding),
+                          self.place(model.rope), self.exchange, self.out]
+        if model.device == "cuda":
+            model.torch.cuda.synchronize()
+
+    def place(self, tensor):
+        """Where a tensor lies on the device, or a copy of it."""
+        if tensor.is_cuda:
+            return tensor.data_ptr()
+        return self.gpu.upload(tensor.contiguous().view(self.model.torch.uint8).numpy())
 
     def at(self, token, position):
         def ints(*values):
@@ -159,10 +167,11 @@ class Step:
                              blockTable=ints(*range(blocks)))
 
     def run(self, token, position):
-        step = self.at(token, position)
-        self.out.fill_(float("nan"))
-        self.model.torch.cuda.synchronize()
+        """The last layer's output."""
+        step, found = self.at(token, position), np.empty(self.model.shape.hidden, np.uint16)
+        self.gpu.fill(self.out, 0xFF, found.nbytes)
         self.kernel.launch(self.arguments, False, step)
         self.gpu.synchronize()
         self.gpu.free_step(step)
-        return self.out.float()
+        self.gpu.download(found, self.out)
+        return self.model.torch.from_numpy(from_bf16(found)).to(self.model.device)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Powers of two, maxima, and rounding to bfloat16.
-// Source: PTX ISA 9.0, "Floating Point Instructions": ex2, max; "Data Movement and Conversion Instructions": cvt
+// Source: PTX ISA 9.0, "Floating Point Instructions": ex2, max, mul; "Data Movement and Conversion Instructions": cvt
 #pragma once
 #include "templates/cuda/ptx/types.cuh"
 
@@ -32,6 +32,13 @@ __device__ __forceinline__ float maxOrNan(float a, float b) {
   float v;
   asm("max.NaN.f32 %0, %1, %2;" : "=f"(v) : "f"(a), "f"(b));
   return v;
+}
+
+/// Products of two pairs of bfloat16, each rounded to nearest even. sm_90.
+__device__ __forceinline__ u32 multiplyPairs(u32 a, u32 b) {
+  u32 products;
+  asm("mul.rn.bf16x2 %0, %1, %2;" : "=r"(products) : "r"(a), "r"(b));
+  return products;
 }
 
 } // namespace sinter::cuda

@@ -50,6 +50,16 @@ __device__ __forceinline__ bool barrierTryWait(u32 barrier, u32 parity) {
   return done;
 }
 
+/// Whether the phase is complete, without waiting.
+__device__ __forceinline__ bool barrierTestWait(u32 barrier, u32 parity) {
+  u32 done;
+  asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+               : "=r"(done)
+               : "r"(barrier), "r"(parity)
+               : "memory");
+  return done;
+}
+
 /// As barrierWait, and what other CTAs of the cluster wrote before they arrived is visible afterwards.
 __device__ __forceinline__ void barrierWaitCluster(u32 barrier, u32 parity) {
   asm volatile("{\n.reg .pred done;\n"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asynchronous copies to shared memory: by each thread (cp.async, sm_80), of a whole range by one thread (bulk), and of
 // a box of a tensor by one thread (TMA). Source: PTX ISA 9.0, "Data Movement and Conversion Instructions": cp.async,
-// cp.async.bulk, cp.async.bulk.tensor, createpolicy; "Memory Consistency Model": proxies
+// cp.async.bulk, cp.async.bulk.prefetch, cp.async.bulk.tensor, createpolicy; "Memory Consistency Model": proxies
 #pragma once
 #include "templates/cuda/ptx/types.cuh"
 
@@ -55,6 +55,11 @@ __device__ __forceinline__ void bulkCopy(u32 target, const void *source, u32 byt
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(target),
                "l"(source), "r"(bytes), "r"(barrier)
                : "memory");
+}
+
+/// Asks for `bytes`, a multiple of 16, to be brought to L2.
+__device__ __forceinline__ void bulkPrefetch(const void *source, u32 bytes) {
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(source), "r"(bytes) : "memory");
 }
 
 /// Before a tensor map in global memory is first used by this thread: it was written by a copy from the host.

@@ -145,8 +145,12 @@ __device__ __forceinline__ void storeShared(u32 address, U32x4 v) {
                : "memory");
 }
 
+/// 4 bytes, and 8.
 __device__ __forceinline__ void storeShared(u32 address, u32 v) {
   asm volatile("st.shared.u32 [%0], %1;" ::"r"(address), "r"(v) : "memory");
+}
+__device__ __forceinline__ void storeShared(u32 address, U32x2 v) {
+  asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(address), "r"(v.x), "r"(v.y) : "memory");
 }
 
 } // namespace sinter::cuda
