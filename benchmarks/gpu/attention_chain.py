@@ -68,7 +68,7 @@ class Bed:
             return self.weights + layer % copies * size
         if isinstance(config, matvec.Config):
             kernel = matvec.load(self.gpu, self.images[config.source()])
-            return lambda layer: kernel.launch([weight(layer), x, y, 0, 0, 0, residual], True, step)
+            return lambda layer: kernel.launch([weight(layer), x, y, 0, 0, 0, residual, 0], True, step)
         kernel = matmul.Matmul(self.gpu, self.images[config.source()])
         x_map, maps = kernel.tensor_map(0, x), [kernel.tensor_map(1, weight(i)) for i in range(copies)]
         return lambda layer: kernel.launch(matmul.args_of(weight=weight(layer), x=x, y=y, squares=squares,

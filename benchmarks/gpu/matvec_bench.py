@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from shapes import MODELS, NAMES
@@ -41,7 +42,7 @@ class Bench(MatmulBed):
         def work():
             for i in range(copies):
                 kernel.launch([weights[i].data_ptr(), x.data_ptr(), y.data_ptr(), norm.data_ptr(), 0, 0,
-                               residual.data_ptr()], overlap)
+                               residual.data_ptr(), 0], overlap)
         time = self.median(self.gpu.graph(work)) / copies * 1e3
         kernel.unload()
         return time
@@ -63,9 +64,9 @@ class Bench(MatmulBed):
         for layer in weights:
             for i, (x, y) in enumerate(((stream, qkv), (qkv, stream), (stream, inner), (inner, stream))):
                 launches.append((kernels[i], [layer[i].data_ptr(), x.data_ptr(), y.data_ptr(), norm.data_ptr(), 0, 0,
-                                              stream.data_ptr()]))
+                                              stream.data_ptr(), layer[(i + 1) % 4].data_ptr()]))
         launches.append((kernels[4], [head.data_ptr(), stream.data_ptr(), logits.data_ptr(), norm.data_ptr(), 0, 0,
-                                      0]))
+                                      0, 0]))
         size = head.nbytes + sum(w.nbytes for layer in weights for w in layer)
         times, results = {}, []
         for overlap in overlaps:
@@ -111,6 +112,7 @@ def bench_alone(bench, model, tokens, options, report):
     """Every matmul of a model by itself: rows of the table and of the report."""
     read = report["read_GB/s"]
     for name, config, knobs in matmuls(model, tokens, options):
+        config = replace(config, next=None)
         if config not in bench.compiled:
             continue
         size = config.weight_bytes()
@@ -164,7 +166,7 @@ def main():
     options = arguments()
     models = [m for m in MODELS if m.name in options.models.split(",")]
     configs = [config for model in models for t in sorted({*options.tokens, *options.chain_tokens})
-               for _, config, _ in matmuls(model, t, options)]
+               for _, chained, _ in matmuls(model, t, options) for config in {chained, replace(chained, next=None)}]
     compiled = compile_all({config: config.source() for config in configs}, options.jobs, skip=len(options.knobs) > 2)
     if options.compile_only:
         return

@@ -15,9 +15,9 @@ class Model(work.Model):
 
     def layer(self, tokens, **knobs):
         """The four matmuls of one layer, in order: QKV, attention's output, gate and up, down."""
+        gate_up = Config(n=self.inner, k=self.hidden, tokens=tokens, norm=True, epilogue="SwiGlu", **knobs)
         return [Config(n=self.query + 2 * self.key, k=self.hidden, tokens=tokens, norm=True, **knobs),
-                Config(n=self.hidden, k=self.query, tokens=tokens, epilogue="Residual", **knobs),
-                Config(n=self.inner, k=self.hidden, tokens=tokens, norm=True, epilogue="SwiGlu", **knobs),
+                Config(n=self.hidden, k=self.query, tokens=tokens, epilogue="Residual", next=gate_up, **knobs), gate_up,
                 Config(n=self.hidden, k=self.inner, tokens=tokens, epilogue="Residual", **knobs)]
 
     def head(self, tokens, **knobs):

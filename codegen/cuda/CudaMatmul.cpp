@@ -11,6 +11,7 @@ namespace sinter {
 namespace {
 
 using llvm::Error;
+using llvm::Expected;
 using rt::CudaArg;
 using rt::CudaArgKind;
 using Layout = WeightItem::Layout;
@@ -75,9 +76,7 @@ public:
   Error run() {
     TRY(checkShape());
     double weightBytes = 0;
-    const Value *foldedNorm = folds ? &m.norm[0] : nullptr;
-    TRY_ASSIGN(stream,
-               list.weight(m.swiglu ? Layout::SwigluAtoms : Layout::Atoms, m.weights, &weightBytes, foldedNorm));
+    TRY_ASSIGN(stream, weightStream(&weightBytes));
     CudaArg args[9] = {stream, list.value(m.x), list.value(m.op.result())};
     if (!m.norm.empty())
       TRY(norm(args));
@@ -92,6 +91,10 @@ public:
   }
 
 private:
+  Expected<CudaArg> weightStream(double *bytes = nullptr) const {
+    return list.weight(m.swiglu ? Layout::SwigluAtoms : Layout::Atoms, m.weights, bytes, folds ? &m.norm[0] : nullptr);
+  }
+
   /// Weights that share a stream are whole tiles of it, and outputs are stored eight at a time.
   Error checkShape() const {
     for (const Value *w : m.weights) {
@@ -165,10 +168,24 @@ private:
     return c;
   }
 
-  Launch matvec(llvm::ArrayRef<CudaArg> args) {
-    auto c = weightingConfig<cuda::MatvecConfig>();
-    return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matvec.cuh", "matvec", "MatvecConfig"},
-                       tuned(c, list.sms()), args.take_front(7));
+  /// The swiglu_linear that reads the result: launched right after this one.
+  const SwigluLinear *follower() const {
+    for (const Use *use : m.op.result().uses())
+      if (auto *reader = llvm::dyn_cast_or_null<SwigluLinear>(use->owner); reader && &reader->x.get() == &m.op.result())
+        return reader;
+    return nullptr;
+  }
+
+  Launch matvec(llvm::MutableArrayRef<CudaArg> args) {
+    auto c = tuned(weightingConfig<cuda::MatvecConfig>(), list.sms());
+    if (const SwigluLinear *reader = follower()) {
+      MatmulSelector next(list, MatmulOp(*reader));
+      c = followedBy(c, tuned(next.weightingConfig<cuda::MatvecConfig>(), list.sms()));
+      TRY_ASSIGN(weight, next.weightStream());
+      args[7] = weight;
+    }
+    return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matvec.cuh", "matvec", "MatvecConfig"}, c,
+                       args.take_front(c.nextTiles ? 8 : 7));
   }
 
   Launch tiled(llvm::MutableArrayRef<CudaArg> args) {

@@ -8,9 +8,10 @@
 //
 // An emitted kernel is the call, and its launch is what the configuration says. Its arguments:
 //   0 weight, 1 x bf16[tokens, k], 2 y[tokens, n], 3 norm weight f32[k] if normWeight, 4 bias f32[n] (SwiGLU: the
-//   gate's), 5 the up projection's bias f32[n], 6 residual[tokens, n]
+//   gate's), 5 the up projection's bias f32[n], 6 residual[tokens, n], 7 the next matvec's weight if nextTiles
 #pragma once
 #include "templates/cuda/matmul_args.cuh"
+#include "templates/cuda/matvec_ahead.cuh"
 #include "templates/cuda/matvec_consume.cuh"
 #include "templates/cuda/matvec_finish.cuh"
 #include "templates/cuda/ptx/barrier.cuh"
@@ -75,6 +76,8 @@ __device__ void matvec(const rt::CudaStep &, const rt::CudaArgs<N> &pointers) {
     matvecLoad<C>(writer, args.weight, range);
     if (!C.triggerAtEntry)
       launchDependents();
+    if constexpr (C.nextTiles > 0)
+      fetchAhead<C>(writer, pointers.template get<const char>(7));
   }
   // Of a cluster, a CTA ends when all that others store to its shared memory is there: exchangeSums() waits for that.
 }

@@ -31,6 +31,8 @@ struct MatvecConfig {
   int warps = 0;              ///< that consume: 4, 8 or 16
   int finishWarps = 0;        ///< that sum what those leave of a tile, while they go on with the next
   bool triggerAtEntry = true; ///< let the next kernel start at once; else when the last copy is ordered
+  int nextTiles = 0; ///< of the matvec that follows, and how it is cut: see matvec_ahead.cuh; 0: none is seen to
+  int nextBlocks = 0, nextSplit = 0, nextClusters = 0;
 
   constexpr bool gated() const { return epilogue == Epilogue::SwiGlu; }
   constexpr int tileOutputs() const { return gated() ? 8 : tileRows; }
@@ -69,6 +71,10 @@ struct MatvecConfig {
     v("warps", warps);
     v("finishWarps", finishWarps);
     v("triggerAtEntry", triggerAtEntry);
+    v("nextTiles", nextTiles);
+    v("nextBlocks", nextBlocks);
+    v("nextSplit", nextSplit);
+    v("nextClusters", nextClusters);
   }
 };
 
@@ -203,6 +209,32 @@ constexpr MatvecConfig tuned(MatvecConfig c, int sms = 132) {
       first = t;
   }
   return first;
+}
+
+/// Weights up to which the ring has nearly all of an operation before its activations are there, so that memory idles
+/// from then on.
+inline constexpr long long shortWeight = 24 << 20;
+
+/// `c` where `next` follows it, both tuned: sees to the first of its weights, if it is short itself. Five tokens and
+/// more, since else the next one's CTAs begin meanwhile.
+constexpr MatvecConfig followedBy(MatvecConfig c, const MatvecConfig &next) {
+  if (c.tokens > 4 && c.weightBytes() >= smallWeight && c.weightBytes() <= shortWeight) {
+    c.nextTiles = next.tiles();
+    c.nextBlocks = next.blocks();
+    c.nextSplit = next.split;
+    c.nextClusters = next.clusters;
+  }
+  return c;
+}
+
+/// How the tiles of the matvec after `c` are cut.
+constexpr MatvecConfig nextOf(const MatvecConfig &c) {
+  MatvecConfig next{};
+  next.n = c.nextTiles * tileRows;
+  next.k = c.nextBlocks * blockColumns;
+  next.split = c.nextSplit;
+  next.clusters = c.nextClusters;
+  return next;
 }
 
 } // namespace sinter::cuda

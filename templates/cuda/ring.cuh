@@ -51,16 +51,22 @@ struct RingWriter {
 
   __device__ __forceinline__ void push(const void *source, u32 bytes, u64 policy) {
     barrierWait(ring.empty(next.slot), next.parity);
-    if (inFlight == Outstanding) {
-      barrierWait(ring.full(landed.slot), landed.parity);
-      landed.advance();
-    } else {
-      ++inFlight;
-    }
+    if (inFlight == Outstanding)
+      awaitOldest();
+    ++inFlight;
     barrierArriveExpect(ring.full(next.slot), bytes);
     if (bytes)
       bulkCopy(ring.slot(next.slot), source, bytes, ring.full(next.slot), policy);
     next.advance();
+  }
+
+  /// Waits for the first of the copies in flight, if there are any.
+  __device__ __forceinline__ void awaitOldest() {
+    if (inFlight == 0)
+      return;
+    barrierWait(ring.full(landed.slot), landed.parity);
+    landed.advance();
+    --inFlight;
   }
 };
 

@@ -30,10 +30,20 @@ class Config:
     warps: int = 0
     finishWarps: int = 0
     triggerAtEntry: bool = True
+    nextTiles: int = 0
+    nextBlocks: int = 0
+    nextSplit: int = 0
+    nextClusters: int = 0
+    next: "Config" = None  # the matvec that follows, to let followedBy() choose those
+
+    def expression(self):
+        fields = asdict(self) | dict(epilogue=f"Epilogue::{self.epilogue}", out=f"Out::{self.out}")
+        del fields["next"]
+        config = f"tuned({initializer('MatvecConfig', **fields)})"
+        return f"followedBy({config}, {self.next.expression()})" if self.next else config
 
     def source(self):
-        fields = asdict(self) | dict(epilogue=f"Epilogue::{self.epilogue}", out=f"Out::{self.out}")
-        return emit("matvec.cuh", f"tuned({initializer('MatvecConfig', **fields)})", "matvec", 7, cluster=True) + """
+        return emit("matvec.cuh", self.expression(), "matvec", 8, cluster=True) + """
 static_assert(config.valid(), "no way to run this shape");
 extern "C" __constant__ const int k_cut[5] = {config.split, config.slots, planOf(config).chunkBlocks,
   planOf(config).chunksPerTile, planOf(config).clusterTiles};

@@ -15,6 +15,7 @@ from matvec import Config, load
 TOKENS = (1, 2, 3, 4, 7, 8, 9, 16)
 SMALL = [Config(n=72, k=264, tokens=t, epilogue=e, norm=e != "None", normWeight=t == 3, bias=t > 1, split=s)
          for t, e, s in ((1, "None", 1), (3, "SwiGlu", 2), (9, "Residual", 4))]
+SMALL.append(Config(n=72, k=264, tokens=16, split=2, nextTiles=5, nextBlocks=3, nextSplit=1, nextClusters=3))
 
 
 def configurations():
@@ -33,6 +34,8 @@ def configurations():
         yield Config(n=1024, k=2048, tokens=tokens, epilogue="Residual", warps=16)
         yield Config(n=960, k=576, tokens=tokens, norm=True, warps=4, triggerAtEntry=False)
         yield Config(n=8, k=8, tokens=tokens)
+        yield Config(n=520, k=2088, tokens=tokens, epilogue="Residual", split=tokens % 2 + 1, clusters=9, nextTiles=33,
+                     nextBlocks=31, nextSplit=2, nextClusters=10)
     for tokens in (1, 8, 16):
         yield Config(n=2560, k=9728, tokens=tokens, epilogue="Residual")
         yield Config(n=9728, k=2560, tokens=tokens, epilogue="SwiGlu", norm=True)
@@ -76,7 +79,7 @@ def output_of(gpu, kernel, case, launches, overlap):
     c = case.config
     size = c.tokens * c.n
     poison = np.full(size + GUARD, np.nan, np.float32) if c.out == "F32" else np.full(size + GUARD, NAN, np.uint16)
-    arrays = [case.stream, case.x, poison, case.norm, case.bias, case.up_bias, case.residual]
+    arrays = [case.stream, case.x, poison, case.norm, case.bias, case.up_bias, case.residual, case.stream]
     out, = run(gpu, kernel, arrays, [2], launches, overlap)
     return out[:size].reshape(c.tokens, c.n) if out[size:].tobytes() == poison[size:].tobytes() else None
 
@@ -102,7 +105,7 @@ def check(gpu, compiled, case):
 
 
 def main():
-    parser = arguments(__doc__, small="three small cases")
+    parser = arguments(__doc__, small="four small cases")
     parser.add_argument("--packer", help="pack.cpp as a shared library; needed to run")
     options = parser.parse_args()
     configs = SMALL if options.small else list(dict.fromkeys(configurations()))
