@@ -11,6 +11,8 @@ namespace sinter::rt {
 namespace {
 
 constexpr std::string_view infoPrefix = ".nv.info.", sharedPrefix = ".nv.shared.";
+/// From capability 9.0 on a kernel's shared memory begins with what the system keeps, which no limit of blocks counts.
+constexpr int systemShared = 1024;
 enum Attribute : unsigned char { MaxThreads = 0x05, ParameterInfo = 0x17, BlocksPerCluster = 0x3d };
 
 template <typename T>
@@ -58,7 +60,7 @@ FakeKernel readElf(const char *image) {
       kernel.name = name.substr(infoPrefix.size());
       readNotes({image + one.sh_offset, one.sh_size}, kernel);
     } else if (name.starts_with(sharedPrefix) && !name.starts_with(".nv.shared.reserved")) {
-      kernel.staticShared = static_cast<int>(one.sh_size);
+      kernel.staticShared = static_cast<int>(one.sh_size) - (kernel.capability >= 90 ? systemShared : 0);
     }
   }
   kernel.arguments = kernel.parameters.size() == 2 ? static_cast<size_t>(kernel.parameters[1]) / sizeof(void *) : 0;
