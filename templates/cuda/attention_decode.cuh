@@ -113,13 +113,14 @@ __device__ void attentionDecode(const rt::CudaStep &step, const rt::CudaArgs<N> 
   DecodeRing<C> ring{base + warp * C.slots * C.sliceBytes(), base + C.barriersAt() + warp * C.slots * 8,
                      args.template get<const char>(4)};
   int *starts = reinterpret_cast<int *>(shared + C.startsAt());
+  int *lengths = reinterpret_cast<int *>(shared + C.lengthsAt());
   DecodeUnit *looked = reinterpret_cast<DecodeUnit *>(shared + C.unitsAt()) + warp * C.unitRing;
   if (warp == 0)
-    scanSequences<C>(step, starts);
+    scanSequences<C>(step, starts, lengths);
   ring.init();
   __syncthreads();
   DecodeShares shares = shareUnits<C>(starts[C.maxSequences] * C.kvHeads);
-  DecodeUnits<C> units{step, starts, looked, shares.begin(cta), shares.count(cta)};
+  DecodeUnits<C> units{step, starts, lengths, looked, shares.begin(cta), shares.count(cta)};
   if (units.count == 0) {
     if (cta == 0)
       waitForPrerequisites(); // whoever waits for this kernel waits for those before it

@@ -48,13 +48,17 @@ struct AttentionDecodeConfig {
   constexpr int heldAt() const { return unitsAt() + warps * unitRing * unitBytes; }
   constexpr int startsAt() const { return heldAt() + group() * heldBytes(); }
   constexpr int heldBytes() const { return (headDim + 64) * 4; } ///< of a row: what a lane has of it, 32 times
-  constexpr int barriersAt() const { return ceilDiv(startsAt() + (maxSequences + 1) * 4, 8) * 8; }
+  constexpr int lengthsAt() const { return startsAt() + (maxSequences + 1) * 4; }
+  constexpr int barriersAt() const { return ceilDiv(lengthsAt() + maxSequences * 4, 8) * 8; }
 
   static constexpr int unitBytes = 32, unitRing = 16; ///< of the list of work that each warp keeps
 
   /// What a block hands to another of a head that they share: sums of the group, then maxima and sums of weights.
   constexpr int mailRowWords() const { return headDim + 4; }
   constexpr int mailWords() const { return group() * mailRowWords(); }
+  /// Parts of a head that are asked for at once. Few sequences mean many parts; else short code is faster, since it is
+  /// fetched for the first time when it is run.
+  constexpr int partsTogether() const { return maxSequences > 8 ? 4 : 16; }
 
   constexpr bool valid() const {
     bool shape = kvHeads > 0 && heads % kvHeads == 0 && group() >= 1 && group() <= 16;

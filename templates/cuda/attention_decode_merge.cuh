@@ -104,10 +104,10 @@ __device__ __forceinline__ void sendRow(u32 *mail, int cta, int row, const Decod
 }
 
 /// This CTA's part of a row, with what CTAs `first` to `last` - 1 leave of it: taken out of the mail as soon as they
-/// are there, sixteen at once. A lane waits for one of them, and weighs it.
+/// are there, some at once. A lane waits for one of them, and weighs it.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ DecodeRow<C> mergeMail(u32 *mail, int first, int last, int row, DecodeRow<C> r) {
-  constexpr int width = DecodeRow<C>::width, together = 16;
+  constexpr int width = DecodeRow<C>::width, together = C.partsTogether();
   constexpr Words<width> nothing = presentZeros<width>();
   int lane = int(threadIdx.x) % together;
 #pragma unroll 1
@@ -116,18 +116,20 @@ __device__ __forceinline__ DecodeRow<C> mergeMail(u32 *mail, int first, int last
     bool mine = base + lane < last;
     U32x2 sums{__float_as_uint(minusInfinity()), 1};
     u32 *at = from.sums + lane * C.mailWords();
-    do
-      loadRelaxedIf(mine, sums, at);
-    while (__any_sync(~0u, absent(sums)));
+    if constexpr (together > 4) // many are asked for once they are there
+      do
+        loadRelaxedIf(mine, sums, at);
+      while (__any_sync(~0u, absent(sums)));
     Words<width> out[together];
     bool wait;
     do {
-      wait = false;
+      loadRelaxedIf(mine, sums, at);
 #pragma unroll
       for (int i = 0; i < together; ++i) {
         out[i] = nothing;
         loadRelaxedIf(base + i < last, out[i], from.out + i * C.mailWords());
       }
+      wait = absent(sums);
 #pragma unroll
       for (int i = 0; i < together; ++i)
         wait |= absent(out[i]);

@@ -24,6 +24,7 @@ struct DecodeRing {
   __device__ __forceinline__ void init() const {
     if constexpr (C.bulk) {
       if (threadIdx.x % 32 == 0) {
+#pragma unroll 1
         for (int i = 0; i < C.slots; ++i)
           barrierInit(barriers + i * 8, 1);
         barrierInitFence();
@@ -35,9 +36,9 @@ struct DecodeRing {
   /// Orders the slices of a CTA's first units, a slot each.
   __device__ __forceinline__ void fillFirst(const DecodeUnits<C> &units) {
     if constexpr (C.bulk) {
-      int i = int(threadIdx.x) % 32;
+      int lane = int(threadIdx.x) % 32, i = lane / pieces; // a lane for each piece
       if (i < C.slots && i < units.count && sliceLength<C>(units.at(i)) > 0)
-        bulkSlice(units.at(i), i);
+        bulkPiece(units.at(i), i, lane % pieces);
     } else {
 #pragma unroll 1
       for (int i = 0; i < C.slots; ++i)
@@ -86,15 +87,26 @@ private:
     return pool + (long long)unit.pool * (2 * kvHeadBytes(C.headDim)) + threadIdx.x / 32 * pieceBytes;
   }
 
-  /// By one lane.
+  /// By one lane. Of the slice's last 8 tokens none comes where the sequence has ended before.
   __device__ __forceinline__ void bulkSlice(const DecodeUnit &unit, u32 slot) const {
     u32 target = slots + slot * C.sliceBytes(), barrier = barriers + slot * 8;
     const char *source = sliceOf(unit);
     u64 policy = evictFirstPolicy();
-    barrierArriveExpect(barrier, C.sliceBytes());
+    u32 bytes = sliceLength<C>(unit) > atomRows ? pieceBytes : atomBytes;
+    barrierArriveExpect(barrier, pieces * bytes);
 #pragma unroll
     for (int i = 0; i < pieces; ++i)
-      bulkCopy(target + i * pieceBytes, source + i * groupBytes, pieceBytes, barrier, policy);
+      bulkCopy(target + i * pieceBytes, source + i * groupBytes, bytes, barrier, policy);
+  }
+
+  /// By one lane for each piece, which the barrier counts one by one.
+  __device__ __forceinline__ void bulkPiece(const DecodeUnit &unit, u32 slot, int piece) const {
+    u32 bytes = sliceLength<C>(unit) > atomRows ? pieceBytes : atomBytes, barrier = barriers + slot * 8;
+    if (piece == 0)
+      barrierArriveExpect(barrier, pieces * bytes);
+    __syncwarp(__activemask());
+    bulkCopy(slots + slot * C.sliceBytes() + piece * pieceBytes, sliceOf(unit) + piece * groupBytes, bytes, barrier,
+             evictFirstPolicy());
   }
 
   /// By all lanes.

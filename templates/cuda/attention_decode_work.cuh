@@ -2,6 +2,9 @@
 // Who does what in paged decode attention. The work of a step is a list of units, a head's keys and values of one block
 // of the cache, in order of sequence, head and position. It is cut into equal ranges, one per CTA, so that the memory
 // is read evenly whatever the lengths; a head whose units lie in several ranges is merged at the end.
+//
+// Nothing is fetched before a CTA knows its first units, and instructions on the way there are fetched as they are run:
+// loops are not unrolled, and divisions are those of floats.
 #pragma once
 #include "templates/cuda/attention_decode_config.h"
 #include "templates/cuda/layout.h"
@@ -23,6 +26,9 @@ struct DecodeShares {
   }
 };
 
+/// a / b of numbers above 0 of which b times the quotient is below 2^21, in few instructions.
+__device__ __forceinline__ int dividePositive(int a, int b) { return int(__fdividef(float(a) + 0.5f, float(b))); }
+
 /// A unit, as its CTA needs it.
 struct alignas(16) DecodeUnit {
   int pool;     ///< block * kvHeads + head: which keys and values
@@ -35,10 +41,10 @@ struct alignas(16) DecodeUnit {
   int position; ///< of its new token
 };
 
-/// Where the sequences of the step start in the list of units, in blocks of one head, by one warp. A sequence that is
-/// not for this kernel has no blocks.
+/// Where the sequences of the step start in the list of units, in blocks of one head, and their lengths, by one warp. A
+/// sequence that is not for this kernel has no blocks.
 template <AttentionDecodeConfig C>
-__device__ void scanSequences(const rt::CudaStep &step, int *starts) {
+__device__ void scanSequences(const rt::CudaStep &step, int *starts, int *lengths) {
   constexpr int each = ceilDiv(C.maxSequences, 32);
   int lane = int(threadIdx.x) % 32, first = lane * each;
   int sequences = sequenceCount(step), length[each], sum = 0; // lengths are there, whatever the count will be
@@ -62,6 +68,7 @@ __device__ void scanSequences(const rt::CudaStep &step, int *starts) {
   for (int i = 0; i < each; ++i)
     if (first + i < C.maxSequences) {
       starts[first + i] = before;
+      lengths[first + i] = length[i];
       before += ceilDiv(length[i], kvBlockTokens);
       if (first + i + 1 == C.maxSequences)
         starts[C.maxSequences] = before;
@@ -71,8 +78,10 @@ __device__ void scanSequences(const rt::CudaStep &step, int *starts) {
 /// All units, cut over as many CTAs as have any.
 template <AttentionDecodeConfig C>
 __device__ __forceinline__ DecodeShares shareUnits(int units) {
-  int ctas = units < C.grid() ? units : C.grid();
-  return ctas ? DecodeShares{ctas, units / ctas, units % ctas} : DecodeShares{};
+  if (units < C.grid())
+    return {units, 1, 0};
+  int base = units / C.grid();
+  return {C.grid(), base, units - base * C.grid()};
 }
 
 /// A CTA's units, each warp with a copy of its own: eight are looked up at a time, a lane each, so that neither the
@@ -81,38 +90,38 @@ template <AttentionDecodeConfig C>
 struct DecodeUnits {
   static constexpr int together = C.unitRing / 2;
   const rt::CudaStep &step;
-  const int *starts;
+  const int *starts, *lengths;
   DecodeUnit *ring; ///< of this warp
   int first, count; ///< in the list
 
   __device__ __forceinline__ const DecodeUnit &at(int i) const { return ring[i % C.unitRing]; }
 
   /// Looks up units [i, i + together), by the whole warp.
-  __device__ void lookUp(int i) const {
+  __device__ __forceinline__ void lookUp(int i) const {
     int lane = int(threadIdx.x) % 32;
     if (lane < together && i + lane < count) {
       DecodeUnit unit = ofList(first + i + lane);
       unit.pool = loadL2(step.blockTable + (long long)unit.sequence * step.blockTableStride + unit.block) * C.kvHeads +
                   unit.head;
-      unit.position = C.fused ? loadL2(step.positions + unit.row) : 0;
       ring[(i + lane) % C.unitRing] = unit;
     }
     __syncwarp();
   }
 
-  /// A unit of the list, without its place in the pool and its position.
+  /// A unit of the list, without its place in the pool.
   __device__ __forceinline__ DecodeUnit ofList(int unit) const {
     int s = sequenceOf(unit / C.kvHeads);
-    int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads, head = rest / blocks;
+    int start = starts[s], blocks = starts[s + 1] - start, rest = unit - start * C.kvHeads;
+    int head = dividePositive(rest, blocks);
     int row = C.fused ? s : loadL2(step.queryStart + s);
-    return {0, s, row, head, rest - head * blocks, blocks, loadL2(step.contextLengths + s), 0};
+    return {0, s, row, head, rest - head * blocks, blocks, lengths[s], lengths[s] - 1};
   }
 
 private:
   /// The sequence that has a block: the last to start there or before.
   __device__ __forceinline__ int sequenceOf(int block) const {
     int found = 0;
-#pragma unroll
+#pragma unroll 1
     for (int stride = powerBelow(C.maxSequences); stride; stride /= 2)
       if (found + stride < C.maxSequences && starts[found + stride] <= block)
         found += stride;
