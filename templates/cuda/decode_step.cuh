@@ -2,13 +2,14 @@
 // The layers of a decode step of one sequence as one kernel: a CTA on every SM, each with its tiles of every operation.
 //
 // Weights stream through one ring that outlives operations (decode_step_load.cuh); eight warps consume them
-// (decode_step_consume.cuh, decode_step_attention.cuh); three finish tiles (decode_step_finish.cuh) and merge heads
+// (decode_step_tiles.cuh, decode_step_attention.cuh); three finish tiles (decode_step_finish.cuh) and merge heads
 // (decode_step_merge.cuh). SMs meet nowhere: activations are waited for word by word (arrival_words.cuh), so all CTAs
 // must run at once.
 #pragma once
 #include "templates/cuda/decode_step_attention.cuh"
 #include "templates/cuda/decode_step_finish.cuh"
 #include "templates/cuda/decode_step_merge.cuh"
+#include "templates/cuda/decode_step_tiles.cuh"
 #include "templates/cuda/ptx/launch.cuh"
 
 namespace sinter::cuda {
@@ -117,7 +118,7 @@ __device__ void decodeStep(const rt::CudaStep &step, const rt::CudaArgs<N> &args
   __syncthreads();
   int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
   if (warp < C.warps) {
-    StepConsumer<C> consumer{ring, base, sums, {}, warp, lane};
+    StepConsumer<C> consumer(ring, base, sums, u32(warp), u32(lane));
     consumeStep<C>(step, p, layers, consumer);
   } else if (warp < C.warps + C.finishers) {
     StepFinisher<C> finisher{base, sums, warp - C.warps, lane};

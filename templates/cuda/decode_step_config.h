@@ -120,7 +120,7 @@ struct DecodeStepConfig {
                  kvHeads > 0 && heads % kvHeads == 0 && group() <= 8 && (headDim == 64 || headDim == 128);
     // An SM without a tile of these would run ahead of the others.
     bool enough = tiles(StepOp::Qkv) >= sms && tiles(StepOp::GateUp) >= sms;
-    bool run = slots >= 4 && outstanding >= 1 && outstanding <= slots && preload >= 1 && ahead >= 0;
+    bool run = slots >= preload && slots >= 4 && outstanding >= 1 && outstanding <= slots && preload >= 1 && ahead >= 0;
     return shape && enough && run && sharedBytes() <= sharedPerBlock;
   }
   constexpr int threads() const { return (warps + finishers + 1) * 32; }
@@ -155,14 +155,12 @@ struct DecodeStepConfig {
 inline constexpr long long longLayer = 256 << 20;
 
 /// Fills in how a configuration runs: with the deepest ring that fits. Layers that are short wait for activations most
-/// of the time: polls are fast with little in flight, and memory has time to bring weights to L2, which slows down
-/// those that longer layers wait for.
+/// of the time, and polls are fast with little in flight.
 constexpr DecodeStepConfig tuned(DecodeStepConfig c) {
-  bool isShort = c.layerBytes() < (64 << 20);
-  c.outstanding = c.outstanding ? c.outstanding : isShort ? 2 : 3;
+  c.outstanding = c.outstanding ? c.outstanding : c.layerBytes() < (64 << 20) ? 2 : 3;
   c.preload = c.preload ? c.preload : 6;
   if (!c.pace)
-    c.ahead = isShort ? 4 : 0, c.pace = 500;
+    c.ahead = 8, c.pace = 800;
   if (!c.slots)
     for (c.slots = 12; c.slots > 1 && c.sharedBytes() > sharedPerBlock;)
       --c.slots;

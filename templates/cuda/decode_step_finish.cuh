@@ -4,6 +4,7 @@
 #include "templates/cuda/bf16.cuh"
 #include "templates/cuda/decode_step_consume.cuh"
 #include "templates/cuda/math.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 

@@ -41,13 +41,14 @@ struct StepStream {
   }
 };
 
-/// Brings weights to L2 before the ring has room for them, so that memory does not idle while activations are awaited.
-/// Nothing tells when such a chunk is there: they are asked for one by one, at the pace at which memory serves an SM.
+/// Brings weights to L2 while the ring has no room for them, so that memory does not idle while activations are
+/// awaited. Nothing tells when such a chunk is there: they are asked for one by one, at the pace at which memory serves
+/// an SM.
 template <DecodeStepConfig C>
 struct StepPrefetch {
   StepStream<C> stream;
   int ahead = 0; ///< chunks that were asked for and not copied yet; C.ahead: that is enough
-  u32 last = 0;  ///< when
+  u32 last = 0;  ///< when a chunk was last asked for, or copied
 
   __device__ __forceinline__ void look() {
     if (ahead == C.ahead || clockNow() - last < u32(C.pace))
@@ -64,7 +65,7 @@ struct StepPrefetch {
       --ahead;
     else
       stream.next();
-    look();
+    last = clockNow();
   }
 };
 
@@ -76,15 +77,15 @@ struct StepWriter {
   RingPlace<C.slots> next{0, 1}, landed{};
   int inFlight = 0;
 
-  __device__ __forceinline__ void wait(u32 barrier, u32 parity) {
-    while (prefetch.ahead < C.ahead && !barrierTestWait(barrier, parity))
+  __device__ __forceinline__ void waitForRoom() {
+    while (prefetch.ahead < C.ahead && !barrierTestWait(ring.empty(next.slot), next.parity))
       prefetch.look();
-    barrierWaitBounded(barrier, parity);
+    barrierWaitBounded(ring.empty(next.slot), next.parity);
   }
   __device__ __forceinline__ void push(const char *source, u64 policy) {
-    wait(ring.empty(next.slot), next.parity);
+    waitForRoom();
     if (inFlight == C.outstanding) {
-      wait(ring.full(landed.slot), landed.parity);
+      barrierWaitBounded(ring.full(landed.slot), landed.parity);
       landed.advance();
     } else {
       ++inFlight;

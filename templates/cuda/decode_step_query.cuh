@@ -5,6 +5,7 @@
 #include "templates/cuda/decode_step_consume.cuh"
 #include "templates/cuda/math.cuh"
 #include "templates/cuda/rope.cuh"
+#include "templates/cuda/warp.cuh"
 
 namespace sinter::cuda {
 

@@ -45,23 +45,25 @@ __device__ __forceinline__ void pollWords(u32 (&words)[N], At at) {
   }
 }
 
-/// The same for 16 bytes each, `apart` words from each other, those that are `wanted(i)`.
-template <int N, typename Wanted>
-__device__ __forceinline__ void pollVectors(U32x4 (&words)[N], const u32 *from, int apart, Wanted wanted) {
+/// Asks for 16 bytes each, `apart` words from each other, that are not there yet.
+template <int N>
+__device__ __forceinline__ void askVectors(U32x4 (&words)[N], const u32 *from, int apart) {
 #pragma unroll
   for (int i = 0; i < N; ++i)
-    words[i] = wanted(i) ? U32x4{} : presentZeros<4>();
-  bool missing = true;
+    loadRelaxedIf(absent(words[i]), words[i], from + i * apart);
+}
+/// Waits for what was asked for, by whole warps.
+template <int N>
+__device__ __forceinline__ void pollVectors(U32x4 (&words)[N], const u32 *from, int apart) {
 #pragma unroll 1
-  for (u32 looked = 0; missing; ++looked) {
-#pragma unroll
-    for (int i = 0; i < N; ++i)
-      loadRelaxedIf(absent(words[i]), words[i], from + i * apart);
-    missing = false;
+  for (u32 looked = 0;; ++looked) {
+    bool missing = false;
 #pragma unroll
     for (int i = 0; i < N; ++i)
       missing |= absent(words[i]);
-    missing = __any_sync(~0u, missing);
+    if (!__any_sync(~0u, missing))
+      break;
+    askVectors<N>(words, from, apart);
     giveUp(looked);
   }
 }
