@@ -7,9 +7,10 @@
 // are split, their columns shared by the CTAs of a cluster (matmul_split.cuh); of many, a CTA takes one after the
 // other.
 //
-// Arguments: 2 y, 3 squares of x, or of y, 4 bias, 5 up's bias, 6 residual, 7 tensor map of x, 8 tensor map of the
+// Arguments: 1 x, 2 y, 3 squares of x, or of y, 4 bias, 5 up's bias, 6 residual, 7 tensor map of x, 8 tensor map of the
 // weight.
 #pragma once
+#include "templates/cuda/matmul_first.cuh"
 #include "templates/cuda/matmul_load.cuh"
 #include "templates/cuda/matmul_norm.cuh"
 #include "templates/cuda/matmul_split.cuh"
@@ -77,11 +78,13 @@ __device__ __forceinline__ void matmulSum(float (&d)[Bands][Tokens / 8][4], cons
 template <MatmulConfig C, int Bands, int Tokens>
 __device__ __forceinline__ void matmulTile(const MatmulRing<C> &ring, RingPlace<C.stages> &place,
                                            MatmulOutput<C> &output, MatmulFactors<C> &factors, const MatmulTile &tile,
-                                           int half) {
+                                           int half, bool first) {
   int row = tile.row + half * Bands * 64;
   output.endAt(tile.row + C.tileWeights(Bands));
   output.moveTo(row);
   output.template startTile<Tokens>(tile.token);
+  if (C.fetchedStages() > 0 && first)
+    awaitFirst<C, C.epilogue == Epilogue::Residual && C.out == Out::Bf16 ? 2 : 0>();
   float d[Bands][Tokens / 8][4];
   matmulSum<C, Bands, Tokens>(d, ring, place, C.blocks(), half, [](int) {});
   if constexpr (C.norm) {
@@ -109,18 +112,19 @@ __device__ __forceinline__ void matmulWhole(u32 base, MatmulOutput<C> &output, M
 #pragma unroll 1
   for (int index = cta.worker; index < cut.count; index += C.workers()) {
     MatmulTile tile = tileOf<C>(cut, index);
+    bool first = index == cta.worker;
     if constexpr (!C.adaptive)
-      matmulTile<C, C.bands, C.tileTokens>(ring, place, output, factors, tile, half);
+      matmulTile<C, C.bands, C.tileTokens>(ring, place, output, factors, tile, half, first);
     else if (tile.bands == 2)
-      matmulTile<C, 2, C.wideTokens>(ring, place, output, factors, tile, half);
+      matmulTile<C, 2, C.wideTokens>(ring, place, output, factors, tile, half, first);
     else if (tile.size == 256)
-      matmulTile<C, 1, 256>(ring, place, output, factors, tile, half);
+      matmulTile<C, 1, 256>(ring, place, output, factors, tile, half, first);
     else if (tile.size == 192)
-      matmulTile<C, 1, 192>(ring, place, output, factors, tile, half);
+      matmulTile<C, 1, 192>(ring, place, output, factors, tile, half, first);
     else if (tile.size == 128)
-      matmulTile<C, 1, 128>(ring, place, output, factors, tile, half);
+      matmulTile<C, 1, 128>(ring, place, output, factors, tile, half, first);
     else
-      matmulTile<C, 1, 64>(ring, place, output, factors, tile, half);
+      matmulTile<C, 1, 64>(ring, place, output, factors, tile, half, first);
   }
 }
 
@@ -132,6 +136,10 @@ __device__ __forceinline__ void matmulShared(u32 base, MatmulOutput<C> &output, 
   MatmulSplit<C> split{base, cta.rank};
   output.endAt(tile.row + C.tileWeights(C.bands));
   split.start(output, tile.row, tile.token, half);
+  if constexpr (C.fetchedStages() > 0) {
+    asyncCopyCommit();
+    awaitFirst<C, 1>();
+  }
   {
     MatmulRing<C> ring(base);
     RingPlace<C.stages> place;
@@ -174,6 +182,8 @@ __device__ __forceinline__ void matmulConsume(const rt::CudaStep &step, const rt
                                               MatmulCta cta) {
   int half = __shfl_sync(~0u, int(threadIdx.x / 128), 0);
   waitForPrerequisites();
+  if constexpr (C.fetchedStages() > 0)
+    fetchFirst<C>(args.template get<const u16>(1), base, cta);
   int tokens = rowCount(step);
   MatmulOutput<C> output = matmulOutput<C>(args, base, tokens);
   MatmulFactors<C> factors(base);

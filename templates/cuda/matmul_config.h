@@ -36,6 +36,7 @@ struct MatmulConfig {
   int split = 0;               ///< CTAs, one cluster, that share the columns of a tile: 1 to 8
   int stages = 0;              ///< of the ring, each 64 columns of a tile
   int outstanding = 0;         ///< stages whose weights are on their way at once
+  int fetched = 0;             ///< stages whose first activations the multiplying threads fetch; -1: none
   bool push = false;           ///< sums of a split tile are pushed to who finishes them; else these fetch them
   int bands = 1;               ///< 64 rows of the weight each, of a warpgroup in a tile: 1 or 2
   bool adaptive = false;       ///< tiles of 256, 192, 128 or 64 rows of x, or of 160 in two bands, as suits the step
@@ -109,6 +110,11 @@ struct MatmulConfig {
     return best;
   }
 
+  constexpr int fetchedStages() const {
+    int least = blocks() / split;
+    return fetched < 0 ? 0 : fetched < least ? fetched : least;
+  }
+
   constexpr bool valid() const {
     bool shape = n > 0 && n % 8 == 0 && k > 0 && k % 8 == 0 && tokens > 0 && sms > 0;
     bool tile = tileTokens == 32 || tileTokens == 64 || tileTokens == 96 || tileTokens == 128 || tileTokens == 160 ||
@@ -118,8 +124,9 @@ struct MatmulConfig {
     bool high = height >= 1 && height <= 16 && (height == 8 || (bands == 1 && !adaptive && !large()));
     bool sum =
         split == 1 || (split >= 2 && split <= 8 && split <= blocks() && ownPieces() <= 8 && sumBytes() <= ringBytes());
+    bool first = fetched <= 0 || (fetched <= stages && !adaptive && !large() && k % atomColumns == 0);
     bool pushed = !push || (split > 1 && pushStages() <= stages);
-    return shape && tile && high && pushed && band && square && sum &&
+    return shape && tile && high && first && pushed && band && square && sum &&
            (!adaptive || (split == 1 && tileTokens == 256)) && stages >= 2 && outstanding >= 1 &&
            sharedBytes() <= sharedPerBlock;
   }
@@ -155,6 +162,7 @@ struct MatmulConfig {
     v("split", split);
     v("stages", stages);
     v("outstanding", outstanding);
+    v("fetched", fetched);
     v("push", push);
     v("bands", bands);
     v("adaptive", adaptive);
@@ -277,6 +285,8 @@ constexpr MatmulConfig tuned(MatmulConfig c, int sms = 132) {
     c.outstanding = (96 << 10) / c.weightBytes(1);
   if (!c.outstanding || c.outstanding > c.stages)
     c.outstanding = c.stages;
+  if (!c.fetched && c.tokens <= 32 && c.k % atomColumns == 0)
+    c.fetched = c.stages < 4 ? c.stages : 4;
   // SMs that few tiles leave idle start to fetch the next weights.
   c.triggerAtEntry = c.triggerAtEntry || c.tokens <= 64;
   return c;

@@ -120,7 +120,10 @@ struct MatmulLoader {
       loadWeights(filled++, ahead);
     waitForPrerequisites();
     for (u32 slot = 0; slot < filled; ++slot, behind.advance()) {
-      loadActivations(slot, behind);
+      if (slot < C.fetchedStages())
+        barrierArrive(ring.activations(slot));
+      else
+        loadActivations(slot, behind);
       next.advance();
     }
   }

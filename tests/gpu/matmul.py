@@ -31,6 +31,7 @@ class Config:
     split: int = 0
     stages: int = 0
     outstanding: int = 0
+    fetched: int = 0
     push: bool = False
     bands: int = 1
     adaptive: bool = False

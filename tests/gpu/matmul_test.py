@@ -19,6 +19,7 @@ SMALL = [(Config(n=72, k=104, tokens=40, epilogue="SwiGlu"), 33), (Config(n=576,
          (Config(n=576, k=576, tokens=300, epilogue="Residual"), 290),
          (Config(n=136, k=104, tokens=40, epilogue="Residual", squares=True), 33),
          (Config(n=576, k=1032, tokens=128, norm=True), 100),
+         (Config(n=200, k=1024, tokens=40, height=5, split=3, fetched=2, epilogue="Residual"), 33),
          (Config(n=1288, k=576, tokens=300, epilogue="SwiGlu", norm=True, tileTokens=256, split=1), 270)]
 
 
@@ -48,6 +49,13 @@ def cases():
             yield replace(config, split=2, epilogue="Residual", squares=height % 4 == 0), tokens
             yield replace(config, split=1, epilogue="SwiGlu"), tokens
             yield replace(config, split=4, epilogue="SwiGlu", norm=True), tokens - 20
+    for tokens in (32, 64, 96, 128):  # x of the first stages by the threads that multiply
+        for split in (1, 2, 4, 5):
+            config = Config(n=1000, k=1024, tokens=tokens, split=split, fetched=3)
+            yield replace(config, epilogue="Residual", squares=True), tokens - 5
+            yield replace(config, epilogue="Residual", out="F32", bias=True), tokens
+            yield replace(config, epilogue="SwiGlu", norm=True, height=10), tokens - 20
+        yield Config(n=40000, k=320, tokens=tokens, fetched=4, epilogue="Residual"), tokens - 1
     for epilogue in ("None", "Residual", "SwiGlu"):  # two bands; 176 rows; norms, whose factors pass from tile to tile
         config = Config(n=1288, k=1032, tokens=330, epilogue=epilogue, bias=True)
         for kind in (dict(tileTokens=160, split=1, bands=2), dict(tileTokens=128, split=1, bands=2),
