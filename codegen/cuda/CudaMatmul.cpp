@@ -3,6 +3,7 @@
 #include "codegen/cuda/CudaListBuilder.h"
 #include "templates/cuda/matmul_config.h"
 #include "templates/cuda/matmul_mma_config.h"
+#include "templates/cuda/matmul_tokens_config.h"
 #include "templates/cuda/matvec_config.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -193,13 +194,21 @@ private:
     c.squares = normedBySquares(list, m.op.result());
     if (c.squares)
       args[3] = list.scratch();
+    c.sms = list.sms();
+    if (auto few = tokensFor(c); few.tileWeights)
+      return mapped({"templates/cuda/matmul_tokens.cuh", "matmul", "MatmulTokensConfig"}, few, args);
     c = tuned(c, list.sms());
     if (c.adaptive) // to the rows of a step: one kernel for all such buckets
       c.tokens = list.stepRows();
+    return mapped({"templates/cuda/matmul.cuh", "matmul", "MatmulConfig"}, c, args);
+  }
+
+  /// A kernel that reads x and the weight through tensor maps.
+  template <typename Config>
+  Launch mapped(const CudaTemplate &callee, const Config &c, llvm::MutableArrayRef<CudaArg> args) {
     args[7] = list.kernels.tensorMap(args[1], activationMap(c, list.mostRows()));
     args[8] = list.kernels.tensorMap(args[0], weightMap(c));
-    return list.launch(m.op, m.op.mnemonic(), CudaTemplate{"templates/cuda/matmul.cuh", "matmul", "MatmulConfig"}, c,
-                       args);
+    return list.launch(m.op, m.op.mnemonic(), callee, c, args);
   }
 
   Launch portable(llvm::ArrayRef<CudaArg> args) {

@@ -24,22 +24,21 @@ struct TokensRelease {
       empty = C.share > 1 ? peerAddress(ring.empty(0), lane) : ring.empty(0);
   }
   __device__ __forceinline__ void operator()(u32 slot) const {
-    if (!empty)
-      return;
-    if constexpr (C.share > 1)
-      barrierArrivePeer(empty + slot * 8);
-    else
-      barrierArrive(empty + slot * 8);
+    if (empty) {
+      if constexpr (C.share > 1)
+        barrierArrivePeer(empty + slot * 8);
+      else
+        barrierArrive(empty + slot * 8);
+    }
   }
 };
 
 /// Adds up all blocks for the rows of x of warpgroup `half`; where both have the same rows, half of each block.
 template <MatmulTokensConfig C>
 __device__ __forceinline__ void tokensSum(float (&d)[C.bands()][C.tileWeights / 8][4], const TokensRing<C> &ring,
-                                          int half) {
+                                          const TokensRelease<C> &release, int half) {
   constexpr int steps = atomColumns / 16 / (C.halves() ? 2 : 1), bandBytes = 64 * atomColumns * 2;
   auto placeOf = [](u32 address) { return address >> 4 & 0x3fff; }; // the mask says how large an address can be
-  TokensRelease<C> release(ring);
   RingPlace<C.stages> place;
   u32 before = 0;
 #pragma unroll
@@ -52,8 +51,8 @@ __device__ __forceinline__ void tokensSum(float (&d)[C.bands()][C.tileWeights / 
     barrierWait(ring.full(place.slot), place.parity);
     u32 rows = ring.activations(place.slot) + (C.halves() ? 0 : half * C.bands() * bandBytes);
     u32 column = C.halves() ? half * 2 * steps : 0;
-    u64 activations = wgmmaOperand(placeOf(rows) + column);
-    u64 weights = wgmmaOperand(placeOf(ring.weights(place.slot)) + column);
+    u64 activations = wgmmaOperand(placeOf(rows)) + column;
+    u64 weights = wgmmaOperand(placeOf(ring.weights(place.slot))) + column;
 #pragma unroll
     for (int b = 0; b < C.bands(); ++b)
       pinRegisters(d[b]);
@@ -81,12 +80,13 @@ template <MatmulTokensConfig C, int N>
 __device__ __forceinline__ void tokensConsume(const rt::CudaStep &step, const rt::CudaArgs<N> &args,
                                               const TokensRing<C> &ring, const TokensTile<C> &tile) {
   int half = __shfl_sync(~0u, int(threadIdx.x / 128), 0);
+  TokensRelease<C> release(ring);
   waitForPrerequisites();
   TokensOutput<C> output(args, ring, rowCount(step), tile, half);
   if constexpr (C.bands() == 1)
     output.start();
   float d[C.bands()][C.tileWeights / 8][4];
-  tokensSum<C>(d, ring, half);
+  tokensSum<C>(d, ring, release, half);
   if constexpr (C.share > 1)
     clusterArriveRelaxed();
   output.finish(d);
@@ -145,7 +145,8 @@ __device__ void matmul(const rt::CudaStep &step, const rt::CudaArgs<N> &args) {
     __syncthreads();
   }
   TokensTile<C> tile;
-  if (threadIdx.x < C.consumers) {
+  // By a warp's number: branches that threads might take apart cost the loop over the ring its uniform registers.
+  if (__shfl_sync(~0u, threadIdx.x / 32, 0) < C.consumers / 32) {
     if constexpr (C.large())
       acquireRegisters<232>();
     tokensConsume<C>(step, args, ring, tile);

@@ -45,6 +45,8 @@ struct MatmulTokensConfig {
   /// hands over most of its own.
   constexpr bool large() const { return bands() * tileWeights > 192; }
 
+  /// Rows of x that one copy brings.
+  constexpr int boxTokens() const { return tokens % tileTokens ? 64 : tileTokens; }
   /// The part of the weights that one CTA brings: tiles of 16 rows, or the first or last 8 of each.
   constexpr int boxRows() const { return tileWeights / tileRows % share ? atomRows : tileRows; }
   constexpr int boxTiles() const { return tileWeights / boxRows() / share; }
@@ -126,20 +128,20 @@ constexpr MatmulTensorMap activationMap(const MatmulTokensConfig &c, int maxRows
   return {2,
           {(unsigned long long)c.k, (unsigned long long)maxRows},
           {(unsigned long long)c.k * 2},
-          {atomColumns, unsigned(c.tileTokens)},
+          {atomColumns, unsigned(c.boxTokens())},
           true};
 }
 
 /// `c` for tiles of `tileTokens` rows of x in clusters of `share`, all of which run at once; tileWeights is 0 where
 /// there are none of a size that wgmma has.
 constexpr MatmulTokensConfig sharedBy(MatmulTokensConfig c, int tileTokens, int share) {
+  constexpr int sizes[] = {256, 192, 160, 128, 96, 80, 64};
   c.tileTokens = tileTokens;
   c.share = share;
   c.tileWeights = 0;
-  int tiles = clustersOf(share, c.sms) / c.tokenClusters();
-  constexpr int sizes[] = {256, 192, 160, 128, 96, 80, 64};
+  int tiles = clustersOf(share, c.sms) / c.tokenClusters(), most = tileTokens == 256 ? 192 : 256;
   for (int rows : sizes)
-    if (tiles > 0 && ceilDiv(c.packedRows(), rows) <= tiles && (share == 2 || rows % 32 == 0))
+    if (tiles > 0 && rows <= most && ceilDiv(c.packedRows(), rows) <= tiles && (share <= 2 || rows % 32 == 0))
       c.tileWeights = rows;
   return c;
 }
@@ -149,30 +151,46 @@ constexpr int stageCost(const MatmulTokensConfig &c) {
   return c.tileWeights * (7 + 3 * c.tokenClusters()) / 10 + c.tileTokens;
 }
 
-/// The way to run `c` on a chip of `c.sms` multiprocessors, for 129 to 512 rows; tileWeights is 0 where MatmulConfig is
-/// to be taken.
+/// The way to run `c`, for 129 to 512 rows, on a chip of `c.sms` multiprocessors; tileWeights is 0 where MatmulConfig
+/// is to be taken: its tiles of 192 rows suit 384 better, and up to 256 rows long columns are worth sharing where that
+/// fills the chip. SwiGLU's many rows of the weight make tiles of all of x, where shorter ones would need another
+/// round.
 constexpr MatmulTokensConfig tokensFor(const MatmulConfig &c) {
-  MatmulTokensConfig best{.n = c.n,
-                          .k = c.k,
-                          .tokens = c.tokens,
-                          .epilogue = c.epilogue,
-                          .norm = c.norm,
-                          .squares = c.squares,
-                          .bias = c.bias,
-                          .eps = c.eps,
-                          .sms = c.sms};
-  if (c.tokens <= 128 || c.tokens > 512 || c.out == Out::F32 || c.gated())
-    return best;
-  MatmulTokensConfig plain = best;
-  constexpr int tiles[][2] = {{128, 2}, {64, 4}, {64, 2}};
-  for (auto [tileTokens, share] : tiles)
-    if (auto t = sharedBy(plain, tileTokens, share); t.tileWeights)
-      if (!best.tileWeights || stageCost(t) < stageCost(best))
-        best = t;
-  if (best.tileWeights)
-    for (best.stages = 16; best.stages > 2 && best.sharedBytes() > sharedPerBlock;)
-      --best.stages;
-  return best;
+  MatmulTokensConfig plain{.n = c.n,
+                           .k = c.k,
+                           .tokens = c.tokens,
+                           .epilogue = c.epilogue,
+                           .norm = c.norm,
+                           .squares = c.squares,
+                           .bias = c.bias,
+                           .eps = c.eps,
+                           .sms = c.sms},
+      best = plain;
+  bool half = c.tokens > 128 && c.tokens <= 256, whole = c.tokens > 384 && c.tokens <= 512;
+  bool suits = c.out == Out::Bf16 && (half || whole);
+  if (c.gated())
+    suits = suits && half && ceilDiv(c.packedRows(), 128) > c.sms;
+  else if (half && c.blocks() >= 100)
+    suits = suits && tuned(c, c.sms).grid() * 3 < c.sms * 2;
+  if (!suits)
+    return plain;
+  constexpr int shared[][2] = {{128, 2}, {64, 4}, {64, 2}};
+  auto consider = [&](int tileTokens, int share) {
+    auto t = sharedBy(plain, tileTokens, share);
+    bool full = !c.gated() || t.tileWeights == 0 || t.grid() * 4 >= c.sms * 3;
+    if (t.tileWeights && full && (!best.tileWeights || stageCost(t) < stageCost(best)))
+      best = t;
+  };
+  if (c.gated())
+    consider(256, 1);
+  else
+    for (auto [tileTokens, share] : shared)
+      consider(tileTokens, share);
+  if (!best.tileWeights)
+    return plain;
+  for (best.stages = 16; best.stages > 2 && best.sharedBytes() > sharedPerBlock;)
+    --best.stages;
+  return best.valid() ? best : plain;
 }
 
 } // namespace sinter::cuda

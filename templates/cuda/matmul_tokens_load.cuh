@@ -57,9 +57,16 @@ struct TokensLoader {
   TokensTile<C> tile;
   u64 policy;
 
+  /// Copies that bring what there can be of the tile's rows of x; what is left out is garbage that nobody stores.
+  __device__ __forceinline__ int boxes() const {
+    int left = ceilDiv(C.tokens - tile.token, C.boxTokens());
+    constexpr int most = C.tileTokens / C.boxTokens();
+    return left < 0 ? 0 : left < most ? left : most;
+  }
+
   /// Lets a stage wait for all of it, and orders this CTA's part of its weights.
   __device__ __forceinline__ void loadWeights(u32 slot, int block) const {
-    barrierArriveExpect(ring.full(slot), C.stageBytes());
+    barrierArriveExpect(ring.full(slot), C.weightBytes() + boxes() * C.boxTokens() * atomColumns * 2);
     u32 target = ring.weights(slot) + tile.rank * (C.weightBytes() / C.share);
     int first = tile.row / tileRows, row = 0;
     if constexpr (C.boxRows() == tileRows) {
@@ -75,28 +82,34 @@ struct TokensLoader {
   }
 
   __device__ __forceinline__ void loadActivations(u32 slot, int block) const {
-    tensorCopy2(ring.activations(slot), activationsMap, block * atomColumns, tile.token, ring.full(slot));
+    for (int i = 0; i < boxes(); ++i)
+      tensorCopy2(ring.activations(slot) + i * C.boxTokens() * atomColumns * 2, activationsMap, block * atomColumns,
+                  tile.token + i * C.boxTokens(), ring.full(slot));
   }
 
   /// The squares of the tile's rows, as far as a step of this size has them.
   __device__ __forceinline__ void loadSquares() const {
     int left = ceilDiv(C.tokens, squareRows) - tile.token / squareRows, most = C.tileTokens / squareRows;
-    u32 bytes = u32((left < most ? left : most) * squareRows * C.blocks() * 4);
+    u32 bytes = u32((left < 0 ? 0 : left < most ? left : most) * squareRows * C.blocks() * 4);
     barrierArriveExpect(ring.squaresFull(), bytes);
-    bulkCopy(ring.base + C.squaresAt(), squares + squaresAt(tile.token, 0, C.blocks()), bytes, ring.squaresFull());
+    if (bytes)
+      bulkCopy(ring.base + C.squaresAt(), squares + squaresAt(tile.token, 0, C.blocks()), bytes, ring.squaresFull());
   }
 
   /// Fills the ring with weights before x is there.
   __device__ __forceinline__ void run() const {
     constexpr int ahead = C.stages < C.blocks() ? C.stages : C.blocks();
+#pragma unroll 1
     for (int block = 0; block < ahead; ++block)
       loadWeights(block, block);
     waitForPrerequisites();
     if constexpr (C.norm)
       loadSquares();
+#pragma unroll 1
     for (int block = 0; block < ahead; ++block)
       loadActivations(block, block);
     RingPlace<C.stages> next;
+#pragma unroll 1
     for (int block = ahead; block < C.blocks(); ++block, next.advance()) {
       barrierWait(ring.empty(next.slot), next.parity);
       loadWeights(next.slot, block);

@@ -64,12 +64,12 @@ class Compiled:
         return sum(map(int, re.findall(r"(\d+) bytes (?:stack frame|spill)", self.log)))
 
 
-def emit(header, config, call, arguments, cluster=False):
-    """The source of a kernel `k` as codegen emits it: `call`<config>(step, args) of templates/cuda/`header`. `config`
-    is a constant expression; `arguments` is how many pointers the template takes."""
+def emit(headers, config, call, arguments, cluster=False):
+    """The source of a kernel `k` as codegen emits it: `call`<config>(step, args) of templates/cuda/`headers`, one or
+    several. `config` is a constant expression; `arguments` is how many pointers the template takes."""
+    includes = "".join(f'#include "templates/cuda/{header}"\n' for header in headers.split())
     dims = "__cluster_dims__(config.cluster(), 1, 1)" if cluster else ""
-    return f"""#include "templates/cuda/{header}"
-using namespace sinter::cuda;
+    return f"""{includes}using namespace sinter::cuda;
 constexpr auto config = {config};
 extern "C" __constant__ const long long k_plan[5] = {{config.grid(), config.threads(), config.sharedBytes(),
   config.workspaceBytes(), config.counters()}};

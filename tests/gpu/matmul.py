@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matmul kernels as codegen emits them: a wrapper around templates/cuda/matmul.cuh for one configuration, with the
-tensor maps that the configuration asks for."""
+"""Matmul kernels as codegen emits them: a wrapper around templates/cuda/matmul.cuh, or matmul_tokens.cuh, for one
+configuration, with the tensor maps that the configuration asks for."""
 import ctypes as c
 import os
 import sys
@@ -12,11 +12,28 @@ from harness import initializer
 
 ARGUMENTS = 9
 TILE = ("height", "tileTokens", "split", "stages", "outstanding")
+HOW = (*TILE, "fetched", "push", "bands", "adaptive", "triggerAtEntry")
+CHOICE = """#include "templates/cuda/matmul_tokens_config.h"
+namespace sinter::cuda {
+template <MatmulConfig C, bool Told> constexpr auto chosen() {
+  if constexpr (!Told && tokensFor(C).tileWeights)
+    return tokensFor(C);
+  else
+    return tuned(C, C.sms);
+}
+struct Tile { int fields[5]; };
+constexpr Tile tileOf(const MatmulConfig &c) { return {c.height, c.tileTokens, c.split, c.stages, c.outstanding}; }
+constexpr Tile tileOf(const MatmulTokensConfig &c) {
+  return {c.tileWeights / tileRows, c.tileTokens, c.share, c.stages, c.stages};
+}
+} // namespace sinter::cuda
+"""
 
 
 @dataclass(frozen=True)
 class Config:
-    """The fields of MatmulConfig; 0: let tuned() choose."""
+    """The fields of MatmulConfig; 0: let tuned() choose. Where nothing is said about how to run, tokensFor() comes first,
+    as in the compiler."""
     n: int
     k: int
     tokens: int
@@ -39,11 +56,11 @@ class Config:
 
     def source(self):
         fields = asdict(self) | dict(epilogue=f"Epilogue::{self.epilogue}", out=f"Out::{self.out}")
-        config = f"tuned({initializer('MatmulConfig', **fields)}, {self.sms})"
-        return emit("matmul.cuh", config, "matmul", ARGUMENTS, cluster=True) + """
+        told = any(getattr(self, name) != getattr(Config, name) for name in HOW)
+        config = f"chosen<{initializer('MatmulConfig', **fields)}, {str(told).lower()}>()"
+        return CHOICE + emit("matmul.cuh matmul_tokens.cuh", config, "matmul", ARGUMENTS, cluster=True) + """
 static_assert(config.valid(), "no way to run this shape");
-extern "C" __constant__ const int k_tile[5] = {config.height, config.tileTokens, config.split,
-  config.stages, config.outstanding};
+extern "C" __constant__ const auto k_tile = tileOf(config);
 extern "C" __constant__ const MatmulTensorMap k_maps[2] = {activationMap(config, config.tokens), weightMap(config)};
 """
 
