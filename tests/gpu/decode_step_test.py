@@ -23,15 +23,15 @@ LAUNCH_FAILED = "cuStreamSynchronize: unspecified launch failure"
 PATIENCE = 20  # seconds in which a step must have given up
 
 
-def check(torch, gpu, kernel, name, shape, suite, positions, device):
+def check(torch, gpu, kernel, name, shape, suite, positions, device, twice=True):
     model = Model(torch, shape, max(positions) + 100, True, device)
     step = Step(gpu, kernel, model)
     for position in positions:
         token = 17 * position % shape.vocab
-        want, found, again = model.reference(token, position), step.run(token, position), step.run(token, position)
+        want, found = model.reference(token, position), step.run(token, position)
         wrong = float((found - want).norm() / want.norm())
         problem = f"off by {wrong:.4f}" if not wrong < 0.02 else None
-        if not torch.equal(found, again):
+        if twice and not torch.equal(found, step.run(token, position)):
             problem = "other bits the second time"
         suite.report(f"{name} at {position}", problem)
     print(f"{name}: off by {wrong:.4f}", flush=True)
@@ -101,7 +101,7 @@ def main():
         if options.time:
             time(torch, gpu, kernel, name, shape)
         elif name in SMALL:
-            check(torch, gpu, kernel, name, shape, suite, SMALL_POSITIONS, "cpu")
+            check(torch, gpu, kernel, name, shape, suite, SMALL_POSITIONS, "cpu", not options.small)
         else:
             check(torch, gpu, kernel, name, shape, suite, POSITIONS, "cuda")
         kernel.unload()
