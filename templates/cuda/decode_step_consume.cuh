@@ -2,6 +2,7 @@
 // A consuming warp of a resident step: its place in the ring, and the barriers at which it hands over sums.
 #pragma once
 #include "templates/cuda/decode_step_load.cuh"
+#include "templates/cuda/ptx/launch.cuh"
 #include "templates/cuda/ptx/matrix.cuh"
 
 namespace sinter::cuda {
@@ -64,9 +65,10 @@ struct StepConsumer {
     barrierArrive(ring.empty(place.slot));
     place.advance();
   }
-  /// The same, where `loaded` came last: it becomes a part of the barrier's address, which the arrival has to wait for.
-  __device__ __forceinline__ void release(u32 loaded) {
-    barrierArrive(ring.empty(place.slot) + (loaded & (blockDim.y - 1))); // & 0, which the compiler does not know
+  /// The same after loadBlock(): a word of every load becomes a part of the barrier's address, for which the arrival
+  /// has to wait, and for nothing else.
+  __device__ __forceinline__ void release(const U32x4 (&a)[4]) {
+    barrierArrive(ring.empty(place.slot) + ((a[0].x ^ a[1].x ^ a[2].x ^ a[3].x) & unknownZero()));
     place.advance();
   }
 

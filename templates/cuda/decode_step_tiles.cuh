@@ -86,7 +86,7 @@ __device__ __forceinline__ void consumeTiles(StepConsumer<C> &self, int op, cons
 #pragma unroll
   for (int i = 0; i < C.preload; ++i)
     if (i < total)
-      self.release(a[i][3].w);
+      self.release(a[i]);
   self.openRound();
   bool norm = op == int(StepOp::Qkv) || op == int(StepOp::GateUp);
   if (norm)
@@ -111,7 +111,7 @@ __device__ __forceinline__ void consumeTiles(StepConsumer<C> &self, int op, cons
     U32x4 b[4];
     self.loadBlock(b, self.wait());
     way.multiply(b);
-    self.release(b[3].w);
+    self.release(b);
     way.advance();
   }
 }
