@@ -54,7 +54,7 @@ def check(s, family, arch, *flags):
         require(0 < threads <= 1024 and 0 < registers <= 255, f"{name}: {threads} threads of {registers} registers")
         # The hardware hands out registers to warps by the 256.
         require(threads // 32 * -(-registers * 32 // 256) * 256 <= 65536, f"{name} does not fit an SM's registers")
-    return f"{len(rows)} kernels, at most {max(r[2] for r in rows)} registers and {max(r[3] for r in rows)} bytes shared"
+    return f"{len(rows)} kernels, at most {max(r[2] for r in rows)} registers, {max(r[3] for r in rows)} bytes shared"
 
 
 def check_resident(s):

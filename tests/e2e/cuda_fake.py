@@ -54,7 +54,7 @@ class Setup:
     def good(self, exe, *arguments, **fake):
         done = self.run(exe, *arguments, **fake)
         require(done.returncode == 0, f"{arguments[0]}: exit code {done.returncode}: {done.stderr.strip()[-400:]}")
-        require(done.report.get("live", 0) == 0, f"{arguments[0]} left {done.report.get('live')} things of the driver's")
+        require(done.report.get("live", 0) == 0, f"{arguments[0]} left {done.report.get('live')} things of the driver")
         return done
 
 
