@@ -96,9 +96,9 @@ struct TokensLoader {
       bulkCopy(ring.base + C.squaresAt(), squares + squaresAt(tile.token, 0, C.blocks()), bytes, ring.squaresFull());
   }
 
-  /// Fills the ring with weights before x is there.
+  /// Asks for the first weights before x is there: for a few, since x would wait behind them.
   __device__ __forceinline__ void run() const {
-    constexpr int ahead = C.stages < C.blocks() ? C.stages : C.blocks();
+    constexpr int most = C.stages < 4 ? C.stages : 4, ahead = most < C.blocks() ? most : C.blocks();
 #pragma unroll 1
     for (int block = 0; block < ahead; ++block)
       loadWeights(block, block);
@@ -108,7 +108,7 @@ struct TokensLoader {
 #pragma unroll 1
     for (int block = 0; block < ahead; ++block)
       loadActivations(block, block);
-    RingPlace<C.stages> next;
+    RingPlace<C.stages> next{ahead % C.stages, ahead < C.stages};
 #pragma unroll 1
     for (int block = ahead; block < C.blocks(); ++block, next.advance()) {
       barrierWait(ring.empty(next.slot), next.parity);
