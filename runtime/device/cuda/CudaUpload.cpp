@@ -10,20 +10,23 @@ namespace sinter::rt {
 
 Result<double> CudaUpload::run(const CudaDevice &device, WeightSource &source, CudaAddress to, uint64_t bytes,
                                int threads) {
+  uint64_t chunks = std::max<uint64_t>((bytes + chunkBytes - 1) / chunkBytes, 1);
+  uint64_t workers = std::min(static_cast<uint64_t>(std::max(threads, 1)), chunks), share = buffers * chunkBytes;
+  Result<CudaPinned> ring = allocateCudaPinned(device.driver(), workers * share);
+  if (!ring)
+    return tl::unexpected(ring.error());
   double began = secondsNow();
   CudaUpload upload(device, source, to, bytes);
   Result<CudaStream> stream = makeCudaStream(device.driver());
   if (!stream)
     return tl::unexpected(stream.error());
   upload.stream = std::move(*stream);
-  uint64_t chunks = (bytes + chunkBytes - 1) / chunkBytes;
-  std::vector<CudaPinned> pinned(std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), chunks));
-  std::vector<std::thread> workers;
-  for (CudaPinned &own : pinned)
-    workers.emplace_back([&upload, &own] { upload.work(own); });
-  for (std::thread &worker : workers)
+  std::vector<std::thread> running;
+  for (uint64_t i = 0; i < workers; ++i)
+    running.emplace_back([&, own = static_cast<std::byte *>(ring->get()) + i * share] { upload.work(own); });
+  for (std::thread &worker : running)
     worker.join();
-  // Copies read from `pinned` until then, whatever has failed.
+  // Copies read from the ring until then, whatever has failed.
   auto copied = device.driver().call(device.driver().cuStreamSynchronize, upload.stream.get());
   double seconds = secondsNow() - began;
   auto done = upload.result.and_then([&] { return copied; }).and_then([&] { return source.finish(); });
@@ -32,8 +35,8 @@ Result<double> CudaUpload::run(const CudaDevice &device, WeightSource &source, C
   return seconds;
 }
 
-void CudaUpload::work(CudaPinned &pinned) {
-  Result<void> done = device.makeCurrent().and_then([&] { return carry(pinned); });
+void CudaUpload::work(std::byte *own) {
+  Result<void> done = device.makeCurrent().and_then([&] { return carry(own); });
   if (done)
     return;
   std::scoped_lock lock(mutex);
@@ -41,17 +44,13 @@ void CudaUpload::work(CudaPinned &pinned) {
     result = done;
 }
 
-/// Chunk after chunk through buffers that this thread pins for itself, beside those of others.
-Result<void> CudaUpload::carry(CudaPinned &pinned) {
+/// Chunk after chunk through this thread's buffers.
+Result<void> CudaUpload::carry(std::byte *own) {
   const CudaDriver &driver = device.driver();
-  Result<CudaPinned> memory = allocateCudaPinned(driver, buffers * chunkBytes);
-  if (!memory)
-    return tl::unexpected(memory.error());
-  pinned = std::move(*memory);
   CudaEvent copied[buffers];
   for (uint64_t round = 0, offset; !failed && (offset = next.fetch_add(chunkBytes)) < bytes; ++round) {
     CudaEvent &event = copied[round % buffers];
-    std::byte *buffer = static_cast<std::byte *>(pinned.get()) + round % buffers * chunkBytes;
+    std::byte *buffer = own + round % buffers * chunkBytes;
     if (event) {
       if (auto waited = driver.call(driver.cuEventSynchronize, event.get()); !waited)
         return waited;

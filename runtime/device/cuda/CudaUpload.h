@@ -14,7 +14,7 @@ namespace sinter::rt {
 class CudaUpload {
 public:
   /// Carries `bytes` from the source, by `threads` of them, and waits until all is there and checked; the seconds that
-  /// it took. Shows progress on a terminal.
+  /// it took once pinned memory was there. Shows progress on a terminal.
   static Result<double> run(const CudaDevice &device, WeightSource &source, CudaAddress to, uint64_t bytes,
                             int threads);
 
@@ -25,8 +25,9 @@ private:
 
   CudaUpload(const CudaDevice &device, WeightSource &source, CudaAddress to, uint64_t bytes)
       : device(device), source(source), to(to), bytes(bytes), progress("loading weights", bytes) {}
-  void work(CudaPinned &pinned);
-  Result<void> carry(CudaPinned &pinned);
+  /// What a thread does, with `buffers` of pinned memory of its own.
+  void work(std::byte *own);
+  Result<void> carry(std::byte *own);
 
   const CudaDevice &device;
   WeightSource &source;
