@@ -74,6 +74,9 @@ struct MatmulConfig {
   }
   /// Rows of x that one copy brings.
   constexpr int boxTokens() const { return adaptive ? 64 : tileTokens; }
+  /// The weights that one copy brings: tiles of 16 rows.
+  constexpr int boxRows() const { return tileRows; }
+  constexpr int boxTiles() const { return height; }
   /// A warpgroup's part of memory to turn y around in.
   constexpr int stagingBytes() const {
     return out == Out::F32 ? 0 : (split > 1 ? ownPieces() * pieceTokens : 2 * unitTokens) * outRows() * 2;
@@ -170,18 +173,20 @@ struct MatmulConfig {
   }
 };
 
-/// How the packed weight is to be seen: [tile of 16 rows][block][16 rows][64].
-constexpr MatmulTensorMap weightMap(const MatmulConfig &c) {
+/// How the packed weight is to be seen: [tile of 16 rows][block][16 rows][64]. `c` is of this or of a kernel like it.
+template <typename Config>
+constexpr MatmulTensorMap weightMap(const Config &c) {
   unsigned long long tiles = c.packedRows() / tileRows, blocks = c.blocks();
   return {4,
           {atomColumns, tileRows, blocks, tiles},
           {atomColumns * 2, blockBytes, blockBytes * blocks},
-          {atomColumns, tileRows, 1, unsigned(c.height)},
+          {atomColumns, unsigned(c.boxRows()), 1, unsigned(c.boxTiles())},
           false};
 }
 
 /// How x is to be seen, in a buffer of `maxRows` rows.
-constexpr MatmulTensorMap activationMap(const MatmulConfig &c, int maxRows) {
+template <typename Config>
+constexpr MatmulTensorMap activationMap(const Config &c, int maxRows) {
   return {2,
           {(unsigned long long)c.k, (unsigned long long)maxRows},
           {(unsigned long long)c.k * 2},

@@ -113,25 +113,6 @@ struct MatmulTokensConfig {
   }
 };
 
-/// How the packed weight is to be seen: [tile of 16 rows][block][16 rows][64].
-constexpr MatmulTensorMap weightMap(const MatmulTokensConfig &c) {
-  unsigned long long tiles = c.packedRows() / tileRows, blocks = c.blocks();
-  return {4,
-          {atomColumns, tileRows, blocks, tiles},
-          {atomColumns * 2, blockBytes, blockBytes * blocks},
-          {atomColumns, unsigned(c.boxRows()), 1, unsigned(c.boxTiles())},
-          false};
-}
-
-/// How x is to be seen, in a buffer of `maxRows` rows.
-constexpr MatmulTensorMap activationMap(const MatmulTokensConfig &c, int maxRows) {
-  return {2,
-          {(unsigned long long)c.k, (unsigned long long)maxRows},
-          {(unsigned long long)c.k * 2},
-          {atomColumns, unsigned(c.boxTokens())},
-          true};
-}
-
 /// `c` for tiles of `tileTokens` rows of x in clusters of `share`, all of which run at once; tileWeights is 0 where
 /// there are none of a size that wgmma has.
 constexpr MatmulTokensConfig sharedBy(MatmulTokensConfig c, int tileTokens, int share) {
