@@ -64,10 +64,17 @@ bool getsSquares(const CudaListBuilder &list, const MatmulOp &m) {
   return few && canFold(m) && canLeaveSquares(m.x.def());
 }
 
+/// The OpT that multiplies x, if that is what the use is of.
+template <typename OpT>
+const OpT *readerOf(const Use &use, const Value &x) {
+  auto *reader = llvm::dyn_cast_or_null<OpT>(use.owner);
+  return reader && &reader->x.get() == &x ? reader : nullptr;
+}
+
 template <typename OpT>
 bool normsBySquares(const CudaListBuilder &list, const Use &use, const Value &x) {
-  auto *reader = llvm::dyn_cast_or_null<OpT>(use.owner);
-  return reader && &reader->x.get() == &x && getsSquares(list, MatmulOp(*reader));
+  auto *reader = readerOf<OpT>(use, x);
+  return reader && getsSquares(list, MatmulOp(*reader));
 }
 
 class MatmulSelector {
@@ -172,7 +179,7 @@ private:
   /// The swiglu_linear that reads the result: launched right after this one.
   const SwigluLinear *follower() const {
     for (const Use *use : m.op.result().uses())
-      if (auto *reader = llvm::dyn_cast_or_null<SwigluLinear>(use->owner); reader && &reader->x.get() == &m.op.result())
+      if (auto *reader = readerOf<SwigluLinear>(*use, m.op.result()))
         return reader;
     return nullptr;
   }

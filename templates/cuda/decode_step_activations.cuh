@@ -35,7 +35,7 @@ struct StepActivations {
   /// Leaves `chunks` of them in shared memory, once they are there; returns the sum of this lane's squares.
   __device__ __forceinline__ float fetch(int chunks) {
     float squares = 0;
-    pinned(to);
+    keepInRegister(to);
 #pragma unroll 1
     while (true) {
       pollVectors<vectors>(words, from, apart);

@@ -47,7 +47,7 @@ struct StepConsumer {
                                           u32 lane)
       : ring(ring), shared(shared), sums(sums), warp(warp), lane(lane),
         row(warp * blockBytes + lane / 8 % 2 * atomBytes + lane % 8 * 128 + ((lane / 16 ^ lane % 8) << 4)) {
-    pinned(row);
+    keepInRegister(row);
   }
 
   /// Keeps the compiler from computing addresses of this operation ahead of others, which registers do not allow.

@@ -22,7 +22,7 @@ struct StepFinisher {
   /// The sums of rows 2 (lane % 8) and the next of this warp's tile of the round over all warps, once they are there.
   __device__ __forceinline__ void tileSums(float (&sum)[2]) const {
     u32 at = shared + C.sumsAt() + sums.offset(warp) + lane % 8 * 32;
-    pinned(at);
+    keepInRegister(at);
     barrierWaitBounded(sums.full(), sums.round.parity);
     sum[0] = sumOfFour(at) + sumOfFour(at + 256);
     sum[1] = sumOfFour(at + 16) + sumOfFour(at + 256 + 16);
@@ -98,7 +98,7 @@ __device__ __forceinline__ void finishTiles(StepFinisher<C> &self, const StepExc
       storeRelaxed(finish.stale + place, 0);
     if (finish.adds && mine)
       pollWords<1>(pair, [&](int) { return finish.residual + tile * 8 + word; });
-    pinned(to);
+    keepInRegister(to);
     float sum[2]; // of nothing, where the round has no tile for this warp
     self.tileSums(sum);
     u32 both = finish.output(sum, factor, pair[0]);

@@ -40,10 +40,6 @@ __device__ __forceinline__ StepRange rangeOf(int op) {
   return stepSchedule<C>.range[blockIdx.x][op];
 }
 
-/// Keeps what is computed before something is waited for from being computed after it.
-__device__ __forceinline__ void pinned(u32 &v) { asm volatile("" : "+r"(v)); }
-__device__ __forceinline__ void pinned(u32 *&p) { asm volatile("" : "+l"(p)); }
-
 /// Chunks of a tile.
 template <DecodeStepConfig C>
 __device__ __forceinline__ int stepChunks(int op) {

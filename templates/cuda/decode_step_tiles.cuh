@@ -24,7 +24,7 @@ struct StepTiles {
   __device__ __forceinline__ StepTiles(StepConsumer<C> &self, int tiles, int chunks)
       : self(self), left(tiles), begin(self.activations(0) + self.lane % 4 * 32),
         end(begin + chunks * C.activationBytes()), to(self.ownSums()) {
-    pinned(begin), pinned(end), pinned(to);
+    keepInRegister(begin), keepInRegister(end), keepInRegister(to);
     at = begin;
   }
 
@@ -93,7 +93,7 @@ __device__ __forceinline__ void consumeTiles(StepConsumer<C> &self, int op, cons
     barrierWaitBounded(self.sums.squaresEmpty(), op != int(StepOp::GateUp));
   StepTiles<C> way(self, tiles, chunks);
   u32 squaresAt = self.shared + C.squaresAt() + (self.warp * 32 + self.lane) * 4;
-  pinned(squaresAt);
+  keepInRegister(squaresAt);
   StepActivations<C> activations(self, source, chunks);
   float squares = activations.fetch(chunks);
 #pragma unroll

@@ -35,7 +35,8 @@ using Words = typename WordVector<Count>::Type;
 /// Address of a pointer into shared memory, as the instructions below want it.
 __device__ __forceinline__ u32 sharedAddress(const void *p) { return static_cast<u32>(__cvta_generic_to_shared(p)); }
 
-/// Lets the compiler neither work out `v` again where it is used, nor know anything of it.
+/// `v` is worked out here: not again where it is used, and not only there, behind what is waited for in between.
 __device__ __forceinline__ void keepInRegister(u32 &v) { asm volatile("" : "+r"(v)); }
+__device__ __forceinline__ void keepInRegister(u32 *&v) { asm volatile("" : "+l"(v)); }
 
 } // namespace sinter::cuda
